@@ -1,0 +1,297 @@
+package autograd
+
+import (
+	"slices"
+	"sync"
+
+	"phase/kernels"
+	"phase/tensor"
+)
+
+// A Layout says how an op wants its inputs to lie in memory, and how its
+// output lies. Inputs that lie otherwise are copied first, by the op "layout",
+// through which gradients flow.
+type Layout uint8
+
+// The layouts.
+const (
+	RowMajor Layout = iota // everything row-major
+	Images                 // 4-d tensors channels-last, except the inputs in Rule.Weights
+	Alike                  // elementwise: everything as the first input lies
+	Strided                // inputs as they are; a 4-d output channels-last if a 4-d input is
+)
+
+// A Rule is everything there is to say about one op. P is its parameter.
+type Rule[P any] struct {
+	Name    string
+	Doc     string // one sentence and the formula
+	Layout  Layout
+	Weights []int // under Images: 4-d inputs that stay row-major
+	Ints    []int // inputs that are I64: labels, indices
+	Held    []int // float inputs that are data, never differentiated
+
+	Shape    func(p P, in []tensor.Shape) (tensor.Shape, error) // pure
+	DType    func(p P) tensor.DType                             // nil: the first float input's
+	Forward  func(c *Ctx, p P)                                  // writes c.Out
+	Backward func(c *Ctx, p P)                                  // adds to c.DIn(i); nil: no derivative
+	// View makes a rule of one input whose output shares its memory, in place
+	// of Forward and Backward. It must work on any tensor of the input's shape.
+	View    func(p P, x *tensor.Tensor) *tensor.Tensor
+	Same    func(p P, in ...*Var) *Var // for a fused op: what it stands for
+	Samples func(g *Gen) []Sample[P]   // drives every test
+
+	// For the ops that change layouts: the output's form, whatever the inputs'.
+	fixed, images bool
+}
+
+// A Sample is one legal call in F64, or with Err set one illegal call and a
+// part of what its error must say.
+type Sample[P any] struct {
+	P   P
+	In  []*tensor.Tensor
+	Err string
+}
+
+// Ctx is what a rule sees while it runs.
+type Ctx struct {
+	K    kernels.Backend
+	In   []*tensor.Tensor
+	Out  *tensor.Tensor
+	DOut *tensor.Tensor   // Backward only
+	Kept []*tensor.Tensor // left by Forward for Backward
+
+	vars   []*Var
+	shapes []tensor.Shape
+	tape   *Tape
+}
+
+// New lends row-major memory that lives as long as the step; it is not
+// cleared.
+func (c *Ctx) New(d tensor.DType, shape ...int) *tensor.Tensor {
+	return c.lend(formOf(c.In[0].Device(), d, false, shape))
+}
+
+// NewLike is New with t's shape and memory form.
+func (c *Ctx) NewLike(d tensor.DType, t *tensor.Tensor) *tensor.Tensor {
+	return c.lend(formOf(t.Device(), d, t.IsImages() && !t.IsDense(), t.Shape()))
+}
+
+// Keep remembers t for Backward and returns it.
+func (c *Ctx) Keep(t *tensor.Tensor) *tensor.Tensor {
+	c.Kept = append(c.Kept, t)
+	return t
+}
+
+func (c *Ctx) lend(f form) *tensor.Tensor {
+	if c.tape != nil {
+		return c.tape.mem.take(f)
+	}
+	if f.images {
+		return tensor.NewImages(f.dev, f.d, f.dims[0], f.dims[1], f.dims[2], f.dims[3])
+	}
+	return tensor.New(f.dev, f.d, f.dims[:f.n]...)
+}
+
+// DIn is the gradient accumulator of input i; it is not Wanted if nobody asks
+// for that gradient. A fresh one must be written, so a rule asks for it only
+// when it is about to.
+func (c *Ctx) DIn(i int) kernels.Acc { return c.vars[i].acc() }
+
+// Op is a Rule with its parameter type forgotten: what tests, docs and the
+// command line see.
+type Op struct {
+	Name, Doc      string
+	Differentiable bool
+	View, Fused    bool
+	Ints, Held     []int
+	Cases          func(seed uint64) []Case
+}
+
+// A Case is a Sample ready to run.
+type Case struct {
+	P    any
+	In   []*tensor.Tensor
+	Err  string
+	Call func(in ...*Var) *Var
+	Same func(in ...*Var) *Var // nil unless the op is fused
+}
+
+var ops []Op
+
+// Ops lists every op defined so far, by name.
+func Ops() []Op {
+	s := slices.Clone(ops)
+	slices.SortFunc(s, func(a, b Op) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return s
+}
+
+// Define registers r and returns the function that applies it, so an op cannot
+// exist unregistered. It is called while packages are initialised.
+func Define[P any](r Rule[P]) func(p P, in ...*Var) *Var {
+	if r.View != nil {
+		r.Backward = func(c *Ctx, p P) {
+			c.K.CopyGrad(r.View(p, c.DIn(0).Zeroed()), c.DOut)
+		}
+	}
+	nodes := &sync.Pool{New: func() any { return new(node[P]) }}
+	apply := func(p P, in ...*Var) *Var { return run(&r, nodes, p, in) }
+	ops = append(ops, Op{
+		Name: r.Name, Doc: r.Doc, Differentiable: r.Backward != nil, View: r.View != nil, Fused: r.Same != nil,
+		Ints: r.Ints, Held: r.Held,
+		Cases: func(seed uint64) (cs []Case) {
+			for _, s := range r.Samples(NewGen(seed)) {
+				c := Case{P: s.P, In: s.In, Err: s.Err, Call: func(in ...*Var) *Var { return apply(s.P, in...) }}
+				if r.Same != nil {
+					c.Same = func(in ...*Var) *Var { return r.Same(s.P, in...) }
+				}
+				cs = append(cs, c)
+			}
+			return cs
+		}})
+	return apply
+}
+
+// A node is one application of a rule, kept on the tape for Backward.
+type node[P any] struct {
+	Ctx
+	rule *Rule[P]
+	pool *sync.Pool
+	p    P
+	out  *Var
+}
+
+func (n *node[P]) back() {
+	if n.out.Grad == nil {
+		return
+	}
+	if n.rule.Backward == nil {
+		panic(tensor.Errorf(n.rule.Name, "has no derivative, but one is wanted through it"))
+	}
+	n.DOut = n.out.Grad
+	n.rule.Backward(&n.Ctx, n.p)
+	n.tape.mem.giveBack(n.out.Grad)
+	n.out.Grad = nil
+}
+
+func (n *node[P]) done() {
+	clear(n.In)
+	clear(n.Kept)
+	clear(n.vars)
+	*n = node[P]{Ctx: Ctx{In: n.In[:0], Kept: n.Kept[:0], vars: n.vars[:0], shapes: n.shapes[:0]}, pool: n.pool}
+	n.pool.Put(n)
+}
+
+func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
+	n := pool.Get().(*node[P])
+	n.rule, n.pool, n.p = r, pool, p
+	wants := false
+	for i, v := range in {
+		n.vars, n.shapes = append(n.vars, v), append(n.shapes, v.Shape())
+		if v.tape != nil {
+			if n.tape != nil && n.tape != v.tape {
+				panic(tensor.Errorf(r.Name, "input %d is on another tape than the inputs before it", i))
+			}
+			n.tape = v.tape
+		}
+		wants = wants || v.wants
+	}
+	shape, err := r.Shape(p, n.shapes)
+	if err != nil {
+		panic(tensor.Errorf(r.Name, "%v", err))
+	}
+	d := r.dtype(p, in)
+	for i := range n.vars {
+		n.vars[i] = r.arrange(n, i)
+		n.In = append(n.In, n.vars[i].Value)
+	}
+	n.K = kernels.For(n.In[0])
+	if r.View != nil {
+		n.Out = r.View(p, n.In[0])
+	} else {
+		n.Out = n.lend(formOf(n.In[0].Device(), d, r.imagesOut(n.In, shape), shape))
+		r.Forward(&n.Ctx, p)
+	}
+	if n.tape == nil {
+		out := &Var{Value: n.Out}
+		n.done()
+		return out
+	}
+	out := n.tape.newVar()
+	out.Value = n.Out
+	if !wants || n.tape.Eval {
+		n.done()
+		return out
+	}
+	out.wants, n.out = true, out
+	n.tape.steps = append(n.tape.steps, n)
+	return out
+}
+
+// dtype checks that the inputs are of the right kinds and returns the output's.
+func (r *Rule[P]) dtype(p P, in []*Var) tensor.DType {
+	d, known := tensor.F64, false
+	for i, v := range in {
+		got := v.Value.DType()
+		switch ints := slices.Contains(r.Ints, i); {
+		case ints != (got == tensor.I64):
+			want := "a float"
+			if ints {
+				want = "i64"
+			}
+			panic(tensor.Errorf(r.Name, "input %d %v is %v, want %s", i, v.Shape(), got, want))
+		case ints:
+		case known && got != d:
+			panic(tensor.Errorf(r.Name, "input %d %v is %v but the inputs before it are %v", i, v.Shape(), got, d))
+		default:
+			d, known = got, true
+		}
+		if v.Value.Device() != in[0].Value.Device() {
+			panic(tensor.Errorf(r.Name, "input %d is on %v but input 0 on %v", i, v.Value.Device(), in[0].Value.Device()))
+		}
+	}
+	if r.DType != nil {
+		return r.DType(p)
+	}
+	return d
+}
+
+// arrange returns input i lying in memory as the rule wants it.
+func (r *Rule[P]) arrange(n *node[P], i int) *Var {
+	v := n.vars[i]
+	images := false
+	switch r.Layout {
+	case Strided:
+		return v
+	case Images:
+		images = v.Value.Dims() == 4 && !slices.Contains(r.Weights, i)
+	case Alike:
+		first := n.vars[0].Value
+		images = first.IsImages() && !first.IsDense()
+	}
+	if images && v.Value.IsImages() || !images && v.Value.IsDense() {
+		return v
+	}
+	return toLayout(images, v)
+}
+
+// imagesOut reports whether the output lies channels-last.
+func (r *Rule[P]) imagesOut(in []*tensor.Tensor, shape tensor.Shape) bool {
+	if len(shape) != 4 {
+		return false
+	}
+	if r.fixed {
+		return r.images
+	}
+	switch r.Layout {
+	case RowMajor:
+		return false
+	case Images:
+		return true
+	}
+	return slices.ContainsFunc(in, func(t *tensor.Tensor) bool { return t.IsImages() && !t.IsDense() })
+}

@@ -1,0 +1,93 @@
+package autograd
+
+import "phase/tensor"
+
+// A Tape remembers, in the order they happened, the ops computed from the
+// values watched on it, and owns their memory. It travels with those values:
+// there is no global mode. A Tape is used by one goroutine at a time.
+type Tape struct {
+	// Eval makes a tape that lends memory but records nothing: for evaluation
+	// without garbage.
+	Eval bool
+	// Poison fills memory with NaN when its life ends: for tests.
+	Poison bool
+
+	steps []step
+	mem   arena
+	vars  []*Var // lent, then reused after Reset
+	used  int
+}
+
+// A step is one recorded op.
+type step interface {
+	back() // plays the derivative, if a gradient has reached the output
+	done() // recycles the record
+}
+
+// Watch returns x as a value whose consequences are recorded. Its gradient is
+// computed only if Want asks for it.
+func (t *Tape) Watch(x *tensor.Tensor) *Var {
+	v := t.newVar()
+	v.Value = x
+	return v
+}
+
+func (t *Tape) newVar() *Var {
+	if t.used == len(t.vars) {
+		t.vars = append(t.vars, new(Var))
+	}
+	v := t.vars[t.used]
+	t.used++
+	*v = Var{tape: t}
+	return v
+}
+
+// Backward adds ∂loss/∂v to the Grad of every leaf v that led to loss, by
+// playing the tape in reverse, and forgets what was recorded. The values stay
+// until Reset; the gradients of intermediate results do not.
+func (t *Tape) Backward(loss *Var) {
+	if loss.Value.Size() != 1 {
+		panic(tensor.Errorf("backward", "loss has shape %v, want one number", loss.Shape()))
+	}
+	one := tensor.New(tensor.CPU, loss.Value.DType(), loss.Shape()...)
+	switch one.DType() {
+	case tensor.F32:
+		tensor.Data[float32](one)[0] = 1
+	case tensor.F64:
+		tensor.Data[float64](one)[0] = 1
+	}
+	t.BackwardFrom(loss, one.To(loss.Value.Device()))
+}
+
+// BackwardFrom is Backward of Σ y·dy: it starts from the gradient dy of a y of
+// any shape.
+func (t *Tape) BackwardFrom(y *Var, dy *tensor.Tensor) {
+	if !y.Shape().Equal(dy.Shape()) {
+		panic(tensor.Errorf("backward", "the value has shape %v but its gradient %v", y.Shape(), dy.Shape()))
+	}
+	if !y.wants || y.tape != t {
+		panic(tensor.Errorf("backward", "nothing that led to this value wants a gradient on this tape"))
+	}
+	y.Grad = dy
+	for i := len(t.steps) - 1; i >= 0; i-- {
+		t.steps[i].back()
+	}
+	t.forget()
+}
+
+func (t *Tape) forget() {
+	for i, s := range t.steps {
+		s.done()
+		t.steps[i] = nil
+	}
+	t.steps = t.steps[:0]
+}
+
+// Reset ends the life of every value computed on the tape and reuses the
+// memory.
+func (t *Tape) Reset() {
+	t.forget()
+	t.mem.poison = t.Poison
+	t.mem.reset()
+	t.used = 0
+}
