@@ -1,0 +1,3 @@
+module phase/kernels/cpu/gen
+
+go 1.26

@@ -1,0 +1,5 @@
+//go:build !noasm
+
+package cpu
+
+var convAVX512, convAVX2 convKernels

@@ -1,0 +1,55 @@
+package cpu
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"phase/kernels"
+	"phase/kernels/ref"
+	"phase/tensor"
+)
+
+// A Backend computes on the host with the kernels of one variant. Its methods
+// may be called from several goroutines at once.
+type Backend struct {
+	ref.Backend
+	variant
+	pool pool
+}
+
+var _ kernels.Backend = (*Backend)(nil)
+
+// New is a backend that uses the named variant, or the best one that this
+// processor can run if the name is empty. The error says which ones it can run.
+func New(name string) (*Backend, error) {
+	v, err := lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{variant: v}, nil
+}
+
+// Select makes the named variant, or the best one if the name is empty,
+// compute for all tensors on the host.
+func Select(name string) error {
+	b, err := New(name)
+	if err == nil {
+		kernels.Register(b)
+	}
+	return err
+}
+
+func init() {
+	if err := Select(os.Getenv("PHASE_CPU")); err != nil {
+		panic(fmt.Sprintf("environment variable PHASE_CPU: %v", err))
+	}
+}
+
+// Device is the host.
+func (b *Backend) Device() tensor.Device { return tensor.CPU }
+
+// String names the variant and the number of goroutines: cpu avx512 x2.
+func (b *Backend) String() string {
+	return fmt.Sprintf("cpu %s x%d", b.name, runtime.GOMAXPROCS(0))
+}

@@ -1,0 +1,5 @@
+//go:build !noasm
+
+package cpu
+
+var normAVX512, normAVX2 normKernels
