@@ -81,18 +81,17 @@ func (p *printer) block(axis, off int, indent string, width int) string {
 	var b strings.Builder
 	b.WriteByte('[')
 	if axis == dims-1 {
-		line := len(indent)
+		line := ""
 		add := func(word string) {
 			switch {
-			case line > len(indent) && line+1+len(word) > width-1:
-				b.WriteString("\n" + indent)
-				line = len(indent)
-			case line > len(indent):
-				b.WriteByte(' ')
-				line++
+			case line == "":
+				line = word
+			case len(indent)+len(line)+1+len(word) < width:
+				line += " " + word
+			default:
+				b.WriteString(strings.TrimRight(line, " ") + "\n" + indent)
+				line = word
 			}
-			b.WriteString(word)
-			line += len(word)
 		}
 		for _, i := range at {
 			if i == gap {
@@ -100,6 +99,7 @@ func (p *printer) block(axis, off int, indent string, width int) string {
 			}
 			add(p.word(off + i*p.t.stride[axis]))
 		}
+		b.WriteString(line)
 	} else {
 		between := strings.Repeat("\n", dims-1-axis) + indent
 		for n, i := range at {
