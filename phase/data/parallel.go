@@ -1,0 +1,38 @@
+package data
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// parallel calls do(0), ..., do(n-1) from several goroutines, each with a
+// function of its own from start, which may keep scratch memory. The error it
+// returns is that of the lowest i that failed, whatever the scheduling was;
+// numbers above a failed one may be left out, those below never are.
+func parallel(n int, start func() func(i int) error) error {
+	var next, failed atomic.Int64
+	failed.Store(int64(n))
+	errs := make(map[int64]error)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			do := start()
+			for {
+				i := next.Add(1) - 1
+				if i >= failed.Load() {
+					return
+				}
+				if err := do(int(i)); err != nil {
+					mu.Lock()
+					errs[i] = err
+					failed.Store(min(i, failed.Load()))
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errs[failed.Load()]
+}
