@@ -52,9 +52,9 @@ func normalize(p kernels.BatchNorm, y, x, gamma, beta, residual *tensor.Tensor, 
 }
 
 // BatchNormGrad goes through the statistics. With g = dy where ReLU let it
-// pass, x̂ = (x-μ)/√(σ²+ε) and ⟨·⟩ the mean over a channel:
+// pass, z = (x-μ)/√(σ²+ε) and ⟨·⟩ the mean over a channel:
 //
-//	dβ = Σ g    dγ = Σ g·x̂    dx = γ/√(σ²+ε) · (g - ⟨g⟩ - x̂·⟨g·x̂⟩)
+//	dβ = Σ g    dγ = Σ g·z    dx = γ/√(σ²+ε) · (g - ⟨g⟩ - z·⟨g·z⟩)
 //
 // The residual's gradient is g.
 func (Backend) BatchNormGrad(p kernels.BatchNorm, dx, dgamma, dbeta, dresidual kernels.Acc, x, y, gamma, mean, variance, dy *tensor.Tensor) {
