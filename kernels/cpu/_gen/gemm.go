@@ -1,4 +1,163 @@
 package main
 
-// gemm writes the kernels of the family.
-func gemm(a *asm) {}
+import "fmt"
+
+// gemm writes the tile kernels of matrix multiplication and the sum of chunks.
+func gemm(a *asm) {
+	for _, rows := range []int{12, 4, 2, 1} {
+		tile(a, zmm, rows, 2)
+		tile(a, zmm, rows, 1)
+	}
+	for _, rows := range []int{6, 2, 1} {
+		tile(a, ymm, rows, 1)
+	}
+	sumChunks(a, zmm)
+	sumChunks(a, ymm)
+}
+
+// spread keeps multiples of a stride in registers, so that one base register
+// reaches nine places.
+type spread struct{ s1, s3, s5, s7 string }
+
+func (s spread) set(a *asm) {
+	a.op("LEAQ (%s)(%s*2), %s", s.s1, s.s1, s.s3)
+	a.op("LEAQ (%s)(%s*4), %s", s.s1, s.s1, s.s5)
+	a.op("LEAQ (%s)(%s*4), %s", s.s3, s.s1, s.s7)
+}
+
+// at is place i of 0..8 from base.
+func (s spread) at(base string, i int) string {
+	switch i {
+	case 0:
+		return fmt.Sprintf("(%s)", base)
+	case 1, 2, 4, 8:
+		return fmt.Sprintf("(%s)(%s*%d)", base, s.s1, i)
+	case 3, 6:
+		return fmt.Sprintf("(%s)(%s*%d)", base, s.s3, i/3)
+	case 5:
+		return fmt.Sprintf("(%s)(%s*1)", base, s.s5)
+	}
+	return fmt.Sprintf("(%s)(%s*1)", base, s.s7)
+}
+
+// tile writes the product of a few rows of A and one or two panels of B. The
+// whole tile of C stays in registers; each step along k loads a row of B and
+// broadcasts one number for each row of A.
+func tile(a *asm, v vec, rows, panels int) {
+	perPanel := 64 / v.bytes
+	wide := panels * perPanel // vectors in a row of C
+	acc := func(i, j int) int { return i*wide + j }
+	row := rows * wide   // registers of the row of B
+	number := row + wide // of the broadcast numbers, two by turns if there is room
+	numbers := min(2, v.regs-number)
+
+	a.fn(fmt.Sprintf("tile%dx%d%s", rows, panels*16, v.isa()), "tile")
+	a.load("tile", "a", "BX")
+	a.load("tile", "b", "DI")
+	a.load("tile", "k", "CX")
+	a.loadBytes("tile", "rs", "R8")
+	a.loadBytes("tile", "cs", "R12")
+	a.loadBytes("tile", "bstep", "DX")
+	lines := spread{"R8", "R9", "R10", "R11"}
+	lines.set(a)
+	if rows > 9 {
+		a.op("LEAQ (BX)(R8*8), SI")
+		a.op("ADDQ R8, SI")
+	}
+	if panels == 2 {
+		a.loadBytes("tile", "bpanel", "R13")
+		a.op("ADDQ DI, R13")
+	}
+	for i := range rows * wide {
+		a.zero(v, i)
+	}
+	a.loop("step", "CX", func() {
+		for j := range wide {
+			base := []string{"DI", "R13"}[j/perPanel]
+			a.op("VMOVUPS %d(%s), %s", j%perPanel*v.bytes, base, v.r(row+j))
+		}
+		for i := range rows {
+			base, n := "BX", i
+			if i >= 9 {
+				base, n = "SI", i-9
+			}
+			if wide == 1 {
+				a.op("VFMADD231PS.BCST %s, %s, %s", lines.at(base, n), v.r(row), v.r(acc(i, 0)))
+				continue
+			}
+			x := number + i%numbers
+			a.op("VBROADCASTSS %s, %s", lines.at(base, n), v.r(x))
+			for j := range wide {
+				a.fma(v, x, row+j, acc(i, j))
+			}
+		}
+		a.op("ADDQ R12, BX")
+		if rows > 9 {
+			a.op("ADDQ R12, SI")
+		}
+		a.op("ADDQ DX, DI")
+		if panels == 2 {
+			a.op("ADDQ DX, R13")
+		}
+	})
+
+	a.load("tile", "c", "BX")
+	a.loadBytes("tile", "ldc", "R8")
+	if panels == 2 {
+		a.loadBytes("tile", "cpanel", "R13")
+		a.op("ADDQ BX, R13")
+	}
+	out := func(visit func(i, j int, place string)) {
+		for i := range rows {
+			for j := range wide {
+				visit(i, j, fmt.Sprintf("%d(%s)", j%perPanel*v.bytes, []string{"BX", "R13"}[j/perPanel]))
+			}
+			if i+1 < rows {
+				a.op("ADDQ R8, BX")
+				if panels == 2 {
+					a.op("ADDQ R8, R13")
+				}
+			}
+		}
+	}
+	a.op("CMPB tile_add(AX), $0")
+	a.op("JNE add")
+	out(func(i, j int, place string) { a.op("VMOVUPS %s, %s", v.r(acc(i, j)), place) })
+	a.ret()
+	a.label("add")
+	out(func(i, j int, place string) {
+		a.op("VADDPS %s, %s, %s", place, v.r(acc(i, j)), v.r(acc(i, j)))
+		a.op("VMOVUPS %s, %s", v.r(acc(i, j)), place)
+	})
+	a.ret()
+}
+
+// sumChunks writes the sum of equally long arrays that lie one after another,
+// added in that order, two vectors at a time.
+func sumChunks(a *asm, v vec) {
+	a.fn("sumChunks"+v.isa(), "chunkSum")
+	a.load("chunkSum", "dst", "DI")
+	a.load("chunkSum", "src", "SI")
+	a.load("chunkSum", "n", "CX")
+	a.op("SHRQ $%d, CX", map[int]int{64: 5, 32: 4}[v.bytes])
+	a.loadBytes("chunkSum", "stride", "R8")
+	a.loop("place", "CX", func() {
+		a.op("VMOVUPS (SI), %s", v.r(0))
+		a.op("VMOVUPS %d(SI), %s", v.bytes, v.r(1))
+		a.op("MOVQ SI, BX")
+		a.load("chunkSum", "chunks", "DX")
+		a.op("DECQ DX")
+		a.op("JZ store")
+		a.loop("chunk", "DX", func() {
+			a.op("ADDQ R8, BX")
+			a.op("VADDPS (BX), %s, %s", v.r(0), v.r(0))
+			a.op("VADDPS %d(BX), %s, %s", v.bytes, v.r(1), v.r(1))
+		})
+		a.label("store")
+		a.op("VMOVUPS %s, (DI)", v.r(0))
+		a.op("VMOVUPS %s, %d(DI)", v.r(1), v.bytes)
+		a.op("ADDQ $%d, SI", 2*v.bytes)
+		a.op("ADDQ $%d, DI", 2*v.bytes)
+	})
+	a.ret()
+}
