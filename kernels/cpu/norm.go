@@ -1,6 +1,1 @@
 package cpu
-
-// normKernels are the batch-norm kernels of one variant.
-type normKernels struct{}
-
-var normGo normKernels

@@ -1,0 +1,147 @@
+package cpu
+
+import (
+	"math"
+
+	"phase/kernels"
+)
+
+// pointwiseKernels are the innermost loops of the elementwise kernels. Each
+// runs along slices of one length; a destination may be one of the inputs. An
+// assembly variant differs from the Go loops by rounding alone: it fuses
+// multiply and add.
+type pointwiseKernels struct {
+	binary [kernels.NumFn2]func(z, x, y []float32) // z = x∘y
+	mulAdd func(z, x, y []float32)                 // z += x·y
+
+	axpy   func(y, x []float32, a float32)    // y += a·x
+	affine func(y, x []float32, m, a float32) // y = m·x + a
+
+	relu        func(y, x []float32)      // y = max(x, 0)
+	reluGrad    func(dx, y, dy []float32) // dx = dy where y > 0, else 0
+	reluGradAdd func(dx, y, dy []float32) // dx += the same
+
+	sumSquares func(acc *[16]float64, x []float32) // acc[i%16] += x[i]²
+
+	sgd         func(w, g []float32, lr, decay float32)         // w -= lr·(g + decay·w)
+	sgdMomentum func(w, v, g []float32, lr, mom, decay float32) // v = mom·v + g + decay·w; w -= lr·v
+	sgdNesterov func(w, v, g []float32, lr, mom, decay float32) // the same v; w -= lr·(g + decay·w + mom·v)
+	adamW       func(w, m, v, g []float32, p *adamStep)
+}
+
+// add is z = x + y.
+func (p *pointwiseKernels) add(z, x, y []float32) { p.binary[kernels.Add](z, x, y) }
+
+// adamStep is what a step of AdamW knows before it sees an element:
+// m += g1·(g-m); v = b2·v + g2·g²; w = shrink·w - rate·m/(√v·root + eps).
+type adamStep struct{ g1, b2, g2, shrink, rate, root, eps float32 }
+
+var pointwiseGo = pointwiseKernels{
+	binary: [...]func(z, x, y []float32){kernels.Add: addGo, kernels.Sub: subGo, kernels.Mul: mulGo, kernels.Div: divGo},
+	mulAdd: func(z, x, y []float32) {
+		x, y = x[:len(z)], y[:len(z)]
+		for i := range z {
+			z[i] += x[i] * y[i]
+		}
+	},
+	axpy: func(y, x []float32, a float32) {
+		x = x[:len(y)]
+		for i := range y {
+			y[i] += a * x[i]
+		}
+	},
+	affine: func(y, x []float32, m, a float32) {
+		x = x[:len(y)]
+		for i := range y {
+			y[i] = m*x[i] + a
+		}
+	},
+	relu: func(y, x []float32) {
+		x = x[:len(y)]
+		for i := range y {
+			y[i] = max(x[i], 0)
+		}
+	},
+	reluGrad: func(dx, y, dy []float32) {
+		y, dy = y[:len(dx)], dy[:len(dx)]
+		for i := range dx {
+			dx[i] = kept(y[i], dy[i])
+		}
+	},
+	reluGradAdd: func(dx, y, dy []float32) {
+		y, dy = y[:len(dx)], dy[:len(dx)]
+		for i := range dx {
+			dx[i] += kept(y[i], dy[i])
+		}
+	},
+	sumSquares: func(acc *[16]float64, x []float32) {
+		for i, v := range x {
+			acc[i%16] += float64(v) * float64(v)
+		}
+	},
+	sgd: func(w, g []float32, lr, decay float32) {
+		g = g[:len(w)]
+		for i := range w {
+			w[i] -= lr * (g[i] + decay*w[i])
+		}
+	},
+	sgdMomentum: func(w, v, g []float32, lr, mom, decay float32) {
+		v, g = v[:len(w)], g[:len(w)]
+		for i := range w {
+			v[i] = mom*v[i] + (g[i] + decay*w[i])
+			w[i] -= lr * v[i]
+		}
+	},
+	sgdNesterov: func(w, v, g []float32, lr, mom, decay float32) {
+		v, g = v[:len(w)], g[:len(w)]
+		for i := range w {
+			d := g[i] + decay*w[i]
+			v[i] = mom*v[i] + d
+			w[i] -= lr * (d + mom*v[i])
+		}
+	},
+	adamW: func(w, m, v, g []float32, p *adamStep) {
+		m, v, g = m[:len(w)], v[:len(w)], g[:len(w)]
+		for i := range w {
+			m[i] += p.g1 * (g[i] - m[i])
+			v[i] = p.b2*v[i] + p.g2*g[i]*g[i]
+			w[i] = p.shrink*w[i] - p.rate*m[i]/(float32(math.Sqrt(float64(v[i])))*p.root+p.eps)
+		}
+	},
+}
+
+func addGo(z, x, y []float32) {
+	x, y = x[:len(z)], y[:len(z)]
+	for i := range z {
+		z[i] = x[i] + y[i]
+	}
+}
+
+func subGo(z, x, y []float32) {
+	x, y = x[:len(z)], y[:len(z)]
+	for i := range z {
+		z[i] = x[i] - y[i]
+	}
+}
+
+func mulGo(z, x, y []float32) {
+	x, y = x[:len(z)], y[:len(z)]
+	for i := range z {
+		z[i] = x[i] * y[i]
+	}
+}
+
+func divGo(z, x, y []float32) {
+	x, y = x[:len(z)], y[:len(z)]
+	for i := range z {
+		z[i] = x[i] / y[i]
+	}
+}
+
+// kept is dy where ReLU let its input pass, else 0.
+func kept(y, dy float32) float32 {
+	if y > 0 {
+		return dy
+	}
+	return 0
+}
