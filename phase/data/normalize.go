@@ -26,7 +26,7 @@ func imageNetNorm() Normalize {
 
 // fashionNorm is Statistics of the embedded training set.
 func fashionNorm() Normalize {
-	return Normalize{[]float32{.3174}, []float32{.3396}}
+	return Normalize{[]float32{.2981}, []float32{.3555}}
 }
 
 // check says what does not fit samples of the given number of channels.
