@@ -1,0 +1,126 @@
+package phase
+
+import "math"
+
+// noise is how far from zero rounding may leave a mean of correlations that is
+// zero, as in a class of two.
+const noise = 1e-12
+
+// correlations is m_i = (1/N_j) Σ_k r_ik of each sample (Eqs 10, 11 and the
+// sum of Eq 12). Since r_ik = u_i·u_k it is u_i·S_j/N_j with S_j = Σ_k u_k, in
+// linear time: the N_j² correlations of Algorithm 2 need not be formed.
+func (p *population) correlations() ([]float64, error) {
+	sum, err := p.sumClasses(func(_, i int, row []float64) error { return p.unit(i, row) })
+	if err != nil {
+		return nil, err
+	}
+	m := make([]float64, len(p.labels))
+	err = parallel(len(p.chunks), func(c int) *rowError {
+		j, u := p.chunks[c].class, make([]float64, p.features.Dim())
+		for _, i := range p.chunks[c].rows {
+			if err := p.unit(i, u); err != nil {
+				return &rowError{i, err}
+			}
+			if v := dot(u, sum[j]) / float64(p.counts[j]); math.Abs(v) > noise {
+				m[i] = v
+			}
+		}
+		return nil
+	})
+	return m, err
+}
+
+// abs is 1/((1/N_j) Σ_k |r_ik|) of each sample, with r_ii = 1.
+func (p *population) abs() ([]float64, error) {
+	w := make([]float64, len(p.labels))
+	return w, p.eachClass(func(rows []int, u [][]float64) {
+		pairs(u, math.Abs, func(i int, mean float64) { w[rows[i]] = 1 / mean })
+	})
+}
+
+// rms is 1/sqrt((1/N_j) Σ_k r_ik²) of each sample, with r_ii = 1. Σ_k r_ik² is
+// u_iᵀ(Σ_k u_k u_kᵀ)u_i, which is the shorter way when N_j > d.
+func (p *population) rms() ([]float64, error) {
+	w := make([]float64, len(p.labels))
+	return w, p.eachClass(func(rows []int, u [][]float64) {
+		square := func(r float64) float64 { return r * r }
+		if len(rows) <= p.features.Dim() {
+			pairs(u, square, func(i int, mean float64) { w[rows[i]] = 1 / math.Sqrt(mean) })
+			return
+		}
+		moments := secondMoments(u)
+		tiles(len(u), func(lo, hi int) {
+			for i := lo; i < hi; i++ {
+				sum := 0.
+				for k, row := range moments {
+					sum += u[i][k] * dot(row, u[i])
+				}
+				w[rows[i]] = 1 / math.Sqrt(max(sum, 1)/float64(len(u))) // r_ii is 1, also where u_i is 0
+			}
+		})
+	})
+}
+
+// eachClass calls do for one class after the other with its rows and their
+// unit deviations.
+func (p *population) eachClass(do func(rows []int, u [][]float64)) error {
+	for _, rows := range p.rows {
+		u := make([][]float64, len(rows))
+		err := parallel(len(rows), func(i int) *rowError {
+			u[i] = make([]float64, p.features.Dim())
+			if err := p.unit(rows[i], u[i]); err != nil {
+				return &rowError{rows[i], err}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		do(rows, u)
+	}
+	return nil
+}
+
+// pairs calls set with (1/N) Σ_k f(r_ik) for each i, with r_ii = 1.
+func pairs(u [][]float64, f func(float64) float64, set func(i int, mean float64)) {
+	tiles(len(u), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			sum := f(1)
+			for k, v := range u {
+				if k != i {
+					sum += f(dot(u[i], v))
+				}
+			}
+			set(i, sum/float64(len(u)))
+		}
+	})
+}
+
+// secondMoments is the matrix Σ_k u_k u_kᵀ.
+func secondMoments(u [][]float64) [][]float64 {
+	m := make([][]float64, len(u[0]))
+	tiles(len(m), func(lo, hi int) {
+		for a := lo; a < hi; a++ {
+			m[a] = make([]float64, len(m))
+		}
+		for _, v := range u {
+			for a := lo; a < hi; a++ {
+				row, x := m[a], v[a]
+				for b, y := range v {
+					row[b] += x * y
+				}
+			}
+		}
+	})
+	return m
+}
+
+// tiles calls work, which cannot fail, on all processors for the parts of
+// 0..n-1.
+func tiles(n int, work func(lo, hi int)) {
+	const size = 32
+	_ = parallel((n+size-1)/size, func(t int) *rowError {
+		work(t*size, min(n, t*size+size))
+		return nil
+	})
+}
