@@ -1,0 +1,97 @@
+package nn
+
+import (
+	"math/rand/v2"
+
+	"phase/autograd"
+	"phase/tensor"
+)
+
+// A CIFARResNet is the residual network for small images of He et al. (2016,
+// section 4.2): a convolution, three stages of basic blocks with w, 2w and 4w
+// channels, each after the first at half the size, global average pooling and
+// a head. Its depth is 6n+2 for n blocks a stage. Shortcuts hold no
+// parameters (option A).
+type CIFARResNet struct {
+	Conv1                  *Conv2D
+	BN1                    *BatchNorm
+	Layer1, Layer2, Layer3 Seq
+	Linear                 Head
+}
+
+// newCIFARResNet draws weights as the long-tail literature does: of the
+// convolutions and the head from N(0, 2/fan_in), the head's bias from
+// U(±1/√d).
+func newCIFARResNet(r *rand.Rand, depth int, c Config) *CIFARResNet {
+	w := c.Width
+	m := &CIFARResNet{Conv1: conv3x3(r, c.Channels, w, 1), BN1: NewBatchNorm(w)}
+	in := w
+	for i, layer := range []*Seq{&m.Layer1, &m.Layer2, &m.Layer3} {
+		for j := range (depth - 2) / 6 {
+			out, stride := w<<i, 1
+			if i > 0 && j == 0 {
+				stride = 2
+			}
+			*layer = append(*layer, &BasicBlock{
+				conv3x3(r, in, out, stride), NewBatchNorm(out),
+				conv3x3(r, out, out, 1), NewBatchNorm(out),
+			})
+			in = out
+		}
+	}
+	m.Linear = newHead(r, in, c, true)
+	return m
+}
+
+// conv3x3 keeps the size of its images, but for the stride.
+func conv3x3(r *rand.Rand, in, out, stride int) *Conv2D {
+	l := NewConv2D(r, Conv2DConfig{In: in, Out: out, Kernel: 3, Stride: stride, Pad: 1})
+	KaimingNormal(r, l.Weight.Value, FanIn, GainReLU)
+	return l
+}
+
+// Features is the mean over the last stage's planes, (n,4w).
+func (m *CIFARResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
+	x = m.BN1.ReLU(p, m.Conv1.Forward(p, x))
+	for _, layer := range []Seq{m.Layer1, m.Layer2, m.Layer3} {
+		x = layer.Forward(p, x)
+	}
+	return GlobalAvgPool{}.Forward(p, x)
+}
+
+// Head is the classifier.
+func (m *CIFARResNet) Head() Head { return m.Linear }
+
+// Forward is the logits.
+func (m *CIFARResNet) Forward(p *Pass, x *autograd.Var) *autograd.Var { return forward(m, p, x) }
+
+// BasicBlock is relu(bn2(conv2(relu(bn1(conv1(x))))) + x), with x cut to the
+// branch's size and channels where they differ.
+type BasicBlock struct {
+	Conv1 *Conv2D
+	BN1   *BatchNorm
+	Conv2 *Conv2D
+	BN2   *BatchNorm
+}
+
+// Forward is the block's output.
+func (b *BasicBlock) Forward(p *Pass, x *autograd.Var) *autograd.Var {
+	y := b.BN1.ReLU(p, b.Conv1.Forward(p, x))
+	return b.BN2.AddReLU(p, b.Conv2.Forward(p, y), shortcutA(x, b.Conv1.Weight.Value.Dim(0), b.Conv1.Op.S()))
+}
+
+// shortcutA is option A of He et al.: every stride-th row and column of x,
+// with channels of zeros, half before and half after, to make out of them.
+func shortcutA(x *autograd.Var, out, stride int) *autograd.Var {
+	s := x.Shape()
+	if len(s) != 4 || out < s[1] {
+		panic(tensor.Errorf("basic block", "x %v: want (n,c,h,w) with c <= %d", s, out))
+	}
+	if stride > 1 {
+		x = autograd.Slice(autograd.Slice(x, 2, 0, s[2], stride), 3, 0, s[3], stride)
+	}
+	if more := out - s[1]; more > 0 {
+		x = autograd.Pad(x, 1, more/2, more-more/2)
+	}
+	return x
+}
