@@ -123,6 +123,8 @@ func open(spec Spec) (*Pair, error) {
 	switch kind {
 	case "idx":
 		return openIn(path, inMemory(openIDX, nil), spec)
+	case "features":
+		return openFeatures(path, spec)
 	case "folder":
 		return openIn(path, inFiles(listFolder), spec)
 	case "list":
