@@ -50,3 +50,38 @@ func prime(transposed bool) string {
 	}
 	return ""
 }
+
+// BenchmarkConv2D times the convolutions of a ResNet-32 of width 16, batch 128.
+func BenchmarkConv2D(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	same, half := kernels.Conv2D{Pad: 1}, kernels.Conv2D{Pad: 1, Stride: 2}
+	for _, s := range []struct {
+		name string
+		convCase
+	}{
+		{"stem3x16@32", convCase{same, 128, 3, 32, 32, 16, 3, 3}},
+		{"16@32", convCase{same, 128, 16, 32, 32, 16, 3, 3}},
+		{"16x32@32half", convCase{half, 128, 16, 32, 32, 32, 3, 3}},
+		{"32@16", convCase{same, 128, 32, 16, 16, 32, 3, 3}},
+		{"32x64@16half", convCase{half, 128, 32, 16, 16, 64, 3, 3}},
+		{"64@8", convCase{same, 128, 64, 8, 8, 64, 3, 3}},
+	} {
+		x, w, dy := s.tensors(r)
+		y, dx, dw := tensor.Like(dy), tensor.Like(x), tensor.Like(w)
+		flops := 2 * dy.Size() * w.Size() / s.o
+		run := func(name string, f func(k *Backend)) {
+			b.Run(s.name+"/"+name, func(b *testing.B) {
+				benchEach(b, func(b *testing.B, k *Backend) {
+					f(k)
+					for b.Loop() {
+						f(k)
+					}
+					rate(b, flops)
+				})
+			})
+		}
+		run("value", func(k *Backend) { k.Conv2D(s.Conv2D, y, x, w) })
+		run("gradX", func(k *Backend) { k.Conv2DGradX(s.Conv2D, kernels.Acc{T: dx, Fresh: true}, w, dy) })
+		run("gradW", func(k *Backend) { k.Conv2DGradW(s.Conv2D, kernels.Acc{T: dw, Fresh: true}, x, dy) })
+	}
+}

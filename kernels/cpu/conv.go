@@ -1,6 +1,199 @@
 package cpu
 
-// convKernels are the convolution kernels of one variant.
-type convKernels struct{}
+import (
+	"phase/kernels"
+	"phase/tensor"
+)
 
-var convGo convKernels
+// A convolution and its derivative by the input are the same work seen from
+// the side that receives: each place of a grid of pixels takes its channels
+// from a few pixels of a source, through weights. That is a gather. Its taps
+// form a rectangle, so each axis can be described alone (a span). A derivative
+// with stride s is s·s gathers, one for each phase of the grid: pixels a
+// stride apart take through the same taps.
+//
+// 3×3 gathers with stride 1, as residual networks are made of, run directly on
+// the image (direct.go). All others copy what a block of places takes into
+// the rows of a matrix and multiply (lowered.go).
+
+// convKernels are the convolution kernels of one variant; the zero value
+// leaves everything to matrix products.
+type convKernels struct {
+	strips []stripKernel // preferred ones first
+	patch  patchKernel
+}
+
+// A span is one axis of a gather: place q takes from source place
+// q·stride+first+u·step through filter tap tap+u·tapStep, for u in 0..count-1.
+type span struct{ stride, first, step, count, tap, tapStep int }
+
+// forward is the span of a convolution with k taps.
+func forward(p kernels.Conv2D, k int) span {
+	return span{stride: p.S(), first: -p.Pad, step: p.D(), count: k, tapStep: 1}
+}
+
+// backward is the span of the derivative by the input at the places
+// q·p.S()+phase. Tap r was used by output i where i·S-Pad+r·D is the place; so
+// only every S/gcd(S,D)-th tap counts, and the last one takes from the first
+// source place.
+func backward(p kernels.Conv2D, k, phase int) span {
+	s, d := p.S(), p.D()
+	every := s / gcd(s, d)
+	for r := k - 1; r >= 0; r-- {
+		if at := phase + p.Pad - r*d; at%s == 0 {
+			return span{stride: 1, first: at / s, step: every * d / s, count: r/every + 1, tap: r, tapStep: -every}
+		}
+	}
+	return span{stride: 1}
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// A gather is one convolution, or one phase of its derivative by the input.
+type gather struct {
+	src, dst, weights []float32
+	packed            []float32 // [group][panel of outputs][k][16]
+	images            int
+	srcH, srcW, srcC  int // extents of the source
+	dstH, dstW, dstC  int // extents of the destination
+	h, w              int // extents of the grid
+	every, oy, ox     int // place (i,j) is pixel (i·every+oy, j·every+ox)
+	y, x              span
+	groups, in, out   int // channels in and out of a group
+	// The weight from input c to output o of group g through tap t is
+	// weights[g·groupStep+o·outStep+c·inStep+t].
+	groupStep, outStep, inStep int
+	taps                       int // in a row of the filter
+	add                        bool
+	strip                      *stripKernel // direct, where not nil
+	rows                       int          // of the grid in an item of work
+}
+
+// k is the depth of the sum that a place takes.
+func (g *gather) k() int { return g.y.count * g.x.count * g.in }
+
+// same3x3 reports whether g takes from the 3×3 neighbours of each pixel, one
+// pixel of zeros around.
+func (g *gather) same3x3() bool {
+	three := func(s span) bool { return s.stride == 1 && s.first == -1 && s.step == 1 && s.count == 3 }
+	return three(g.x) && three(g.y) && g.every == 1 && g.groups == 1 && g.in > 0
+}
+
+// panels is the number of panels of a group's outputs.
+func (g *gather) panels() int { return ceil(g.out, panel) }
+
+// Conv2D is y = x ⋆ w.
+func (b *Backend) Conv2D(p kernels.Conv2D, y, x, w *tensor.Tensor) {
+	if y.DType() != tensor.F32 {
+		b.Backend.Conv2D(p, y, x, w)
+		return
+	}
+	b.gather(convolution(p, y, x, w))
+}
+
+// convolution is y = x ⋆ w as a gather.
+func convolution(p kernels.Conv2D, y, x, w *tensor.Tensor) gather {
+	ys, xs, ws := y.Shape(), x.Shape(), w.Shape()
+	area := ws[2] * ws[3]
+	return gather{
+		src: tensor.Data[float32](x), dst: tensor.Data[float32](y), weights: tensor.Data[float32](w),
+		images: ys[0], srcH: xs[2], srcW: xs[3], srcC: xs[1], dstH: ys[2], dstW: ys[3], dstC: ys[1],
+		h: ys[2], w: ys[3], every: 1, y: forward(p, ws[2]), x: forward(p, ws[3]),
+		groups: p.G(), in: ws[1], out: ys[1] / p.G(),
+		groupStep: ys[1] / p.G() * ws[1] * area, outStep: ws[1] * area, inStep: area, taps: ws[3],
+	}
+}
+
+// Conv2DGradX adds the derivative by the input.
+func (b *Backend) Conv2DGradX(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Tensor) {
+	if !dx.Wanted() {
+		return
+	}
+	if dy.DType() != tensor.F32 {
+		b.Backend.Conv2DGradX(p, dx, w, dy)
+		return
+	}
+	ys, xs, ws := dy.Shape(), dx.T.Shape(), w.Shape()
+	area := ws[2] * ws[3]
+	g := gather{
+		src: tensor.Data[float32](dy), dst: tensor.Data[float32](dx.T), weights: tensor.Data[float32](w),
+		images: ys[0], srcH: ys[2], srcW: ys[3], srcC: ys[1], dstH: xs[2], dstW: xs[3], dstC: xs[1],
+		every: p.S(), groups: p.G(), in: ys[1] / p.G(), out: ws[1],
+		groupStep: ys[1] / p.G() * ws[1] * area, outStep: area, inStep: ws[1] * area, taps: ws[3],
+		add: !dx.Fresh,
+	}
+	for oy := range p.S() {
+		for ox := range p.S() {
+			g.oy, g.ox = oy, ox
+			g.h, g.w = ceil(xs[2]-oy, p.S()), ceil(xs[3]-ox, p.S())
+			g.y, g.x = backward(p, ws[2], oy), backward(p, ws[3], ox)
+			b.gather(g)
+		}
+	}
+}
+
+// itemFlops is how many floating-point operations an item of work should have:
+// some 80 µs of one core.
+const itemFlops = 8 << 20
+
+// gather packs the weights and computes g.
+func (b *Backend) gather(g gather) {
+	if g.images <= 0 || g.h <= 0 || g.w <= 0 || g.out == 0 {
+		return
+	}
+	s := b.pool.get(g.groups * g.panels() * g.k() * panel)
+	defer b.pool.put(s)
+	g.packed = s.f
+	g.strip = b.conv.direct(&g)
+	g.rows = min(g.h, max(1, itemFlops/max(1, 2*g.k()*g.out*g.groups*g.w)))
+	s.gather = g
+	b.runGather(&s.gather)
+}
+
+// runGather is apart from gather so that only pointers are captured.
+func (b *Backend) runGather(g *gather) {
+	par(g.groups*g.panels(), func(i int) { g.pack(i/g.panels(), i%g.panels()) })
+	items := ceil(g.h, g.rows)
+	par(g.images*items, func(i int) {
+		n, top := i/items, i%items*g.rows
+		if bottom := min(top+g.rows, g.h); g.strip != nil {
+			b.direct(g, n, top, bottom)
+		} else {
+			b.lowered(g, n, top, bottom)
+		}
+	})
+}
+
+// pack copies the weights of one panel of outputs, in the order in which they
+// are used; outputs that do not exist have zeros.
+func (g *gather) pack(group, p int) {
+	dst := g.packed[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
+	outs := min(panel, g.out-p*panel)
+	if outs < panel {
+		clear(dst)
+	}
+	for q := range outs {
+		for c := range g.in {
+			w := g.weights[group*g.groupStep+(p*panel+q)*g.outStep+c*g.inStep:]
+			at := c*panel + q
+			for u := range g.y.count {
+				tap := (g.y.tap+u*g.y.tapStep)*g.taps + g.x.tap
+				for range g.x.count {
+					dst[at] = w[tap]
+					at += g.in * panel
+					tap += g.x.tapStep
+				}
+			}
+		}
+	}
+}
+
+// place is where the channels of pixel (i,j) of the grid begin.
+func (g *gather) place(n, i, j int) int {
+	return ((n*g.dstH+i*g.every+g.oy)*g.dstW + j*g.every + g.ox) * g.dstC
+}

@@ -41,8 +41,8 @@ func fill(r *rand.Rand, t *tensor.Tensor) *tensor.Tensor {
 // copyOf is a tensor like t with the same elements.
 func copyOf(t *tensor.Tensor) *tensor.Tensor { return t.To(tensor.CPU) }
 
-// near fails unless got and want agree within tol of the largest element.
-func near(t *testing.T, what string, got, want *tensor.Tensor, tol float64) {
+// agree fails unless got and want agree within tol of the largest element.
+func agree(t tester, what string, got, want *tensor.Tensor, tol float64) {
 	t.Helper()
 	g, w := tensor.Values(got), tensor.Values(want)
 	top := 1e-30

@@ -42,7 +42,8 @@ func (t *tile) check(rows, panels int) {
 }
 
 // A chunkSum is dst = the sum of chunks arrays of n floats that begin stride
-// apart in src, added in order. n is a multiple of 32.
+// apart in src, added in order. n is a multiple of 16,
+// at least 16; dst may begin where src does.
 type chunkSum struct {
 	dst, src          []float32
 	n, chunks, stride int
@@ -61,7 +62,6 @@ type product struct {
 	bstep, bpanel int
 	ldc, cpanel   int  // cpanel is panel unless C itself lies in panels
 	add           bool // C += A·B instead of C = A·B
-	padded        bool // C has room for whole panels
 }
 
 // multiply computes p; s lends the memory for edge tiles.
@@ -71,8 +71,8 @@ func (g *gemmKernels) multiply(s *scratch, p *product) {
 		t.rs, t.cs, t.bstep, t.bpanel, t.k = p.rs, p.cs, p.bstep, p.bpanel, min(maxDepth, p.k-k0)
 		t.add = p.add || k0 > 0
 		for j := 0; j < p.n; {
-			list, panels, edge := g.narrow, 1, p.n-j < panel && !p.padded
-			if g.wide != nil && (p.n-j >= 2*panel || p.padded && p.n-j > panel) {
+			list, panels, edge := g.narrow, 1, p.n-j < panel
+			if g.wide != nil && p.n-j >= 2*panel {
 				list, panels = g.wide, 2
 			}
 			t.b = p.b[j/panel*p.bpanel+k0*p.bstep:]
@@ -114,15 +114,6 @@ func (g *gemmKernels) edge(s *scratch, p *product, kernel tileKernel, i, j int) 
 			c[q] = v
 		}
 	}
-}
-
-// args are the arguments of assembly kernels and what goes with them.
-type args struct {
-	tile   tile
-	sum    chunkSum
-	corner [maxRows * panel]float32
-	matrix matrix
-	prod   product
 }
 
 // maxRows is the most rows of any tile kernel.
@@ -171,7 +162,6 @@ func (b *Backend) Gemm(g kernels.Gemm, c, x, y *tensor.Tensor) {
 	s.matrix = matrix{Gemm: g, m: m, n: n, k: k, packed: s.f,
 		a: tensor.Data[float32](x), b: tensor.Data[float32](y), c: tensor.Data[float32](c)}
 	b.runGemm(s)
-	s.matrix = matrix{}
 }
 
 func (b *Backend) runGemm(s *scratch) {
@@ -242,8 +232,6 @@ func (b *Backend) gemmBlock(w *matrix, i int) {
 		}
 	}
 	b.gemm.multiply(s, p)
-	*p = product{}
-	s.tile = tile{}
 }
 
 // gemm64 is Gemm in float64, for checking gradients: plain loops over rows.

@@ -920,13 +920,12 @@ TEXT ·sumChunksAVX512(SB), NOSPLIT, $0-8
 	MOVQ chunkSum_dst(AX), DI
 	MOVQ chunkSum_src(AX), SI
 	MOVQ chunkSum_n(AX), CX
-	SHRQ $5, CX
+	SHRQ $4, CX
 	MOVQ chunkSum_stride(AX), R8
 	SHLQ $2, R8
 	PCALIGN $32
 place:
-	VMOVUPS (SI), Z0
-	VMOVUPS 64(SI), Z1
+	VMOVUPS 0(SI), Z0
 	MOVQ SI, BX
 	MOVQ chunkSum_chunks(AX), DX
 	DECQ DX
@@ -934,15 +933,13 @@ place:
 	PCALIGN $32
 chunk:
 	ADDQ R8, BX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
+	VADDPS 0(BX), Z0, Z0
 	DECQ DX
 	JNZ chunk
 store:
-	VMOVUPS Z0, (DI)
-	VMOVUPS Z1, 64(DI)
-	ADDQ $128, SI
-	ADDQ $128, DI
+	VMOVUPS Z0, 0(DI)
+	ADDQ $64, SI
+	ADDQ $64, DI
 	DECQ CX
 	JNZ place
 	VZEROUPPER
@@ -959,7 +956,7 @@ TEXT ·sumChunksAVX2(SB), NOSPLIT, $0-8
 	SHLQ $2, R8
 	PCALIGN $32
 place:
-	VMOVUPS (SI), Y0
+	VMOVUPS 0(SI), Y0
 	VMOVUPS 32(SI), Y1
 	MOVQ SI, BX
 	MOVQ chunkSum_chunks(AX), DX
@@ -968,12 +965,12 @@ place:
 	PCALIGN $32
 chunk:
 	ADDQ R8, BX
-	VADDPS (BX), Y0, Y0
+	VADDPS 0(BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 	DECQ DX
 	JNZ chunk
 store:
-	VMOVUPS Y0, (DI)
+	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	ADDQ $64, SI
 	ADDQ $64, DI

@@ -33,7 +33,7 @@ func TestGemm(t *testing.T) {
 				want := copyOf(got)
 				b.Gemm(g, got, x, y)
 				ref.Backend{}.Gemm(g, want, x, y)
-				near(t, fmt.Sprintf("%v %+v", size, g), got, want, 1e-6*math.Sqrt(float64(k+1)))
+				agree(t, fmt.Sprintf("%v %+v", size, g), got, want, 1e-6*math.Sqrt(float64(k+1)))
 			}
 		}
 	})
@@ -49,7 +49,7 @@ func TestGemmSlabs(t *testing.T) {
 		b.Gemm(kernels.Gemm{}, got, x, y)
 		want := tensor.New(tensor.CPU, tensor.F64, m, n)
 		gemm64(kernels.Gemm{}, m, n, k, tensor.Data[float64](want), tensor.Values(x), tensor.Values(y))
-		near(t, "slabs", got, want, 1e-5)
+		agree(t, "slabs", got, want, 1e-5)
 		sameBits(t, "gemm", func() *tensor.Tensor { b.Gemm(kernels.Gemm{}, got, x, y); return got })
 	})
 }
@@ -67,7 +67,7 @@ func TestGemm64(t *testing.T) {
 		want := copyOf(got)
 		b.Gemm(g, got, x, y)
 		ref.Backend{}.Gemm(g, want, x, y)
-		near(t, fmt.Sprintf("%+v", g), got, want, 1e-14)
+		agree(t, fmt.Sprintf("%+v", g), got, want, 1e-14)
 	}
 }
 

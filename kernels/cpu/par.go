@@ -69,13 +69,25 @@ type pool struct {
 	free [bits.UintSize][]*scratch // by the logarithm of the length
 }
 
-// scratch is memory for one item of work: floats, 64-byte aligned and of any
-// content, and the arguments of assembly kernels, which would otherwise be
-// allocated anew for each call.
+// scratch is memory for one call or one item of work: floats, 64-byte aligned
+// and of any content, and descriptions of the work, zeroed, which would
+// otherwise be allocated anew each time.
 type scratch struct {
 	f     []float32 // of the length asked for
 	whole []float32
-	args
+	descriptions
+}
+
+type descriptions struct {
+	tile       tile
+	prod       product
+	corner     [maxRows * panel]float32
+	sum        chunkSum
+	matrix     matrix
+	gather     gather
+	weightGrad weightGrad
+	strip      strip
+	patch      gradPatch
 }
 
 // get lends n floats.
@@ -98,6 +110,7 @@ func (p *pool) get(n int) *scratch {
 // put takes s back.
 func (p *pool) put(s *scratch) {
 	class := bits.Len(uint(len(s.whole) - 1))
+	s.descriptions = descriptions{} // they hold on to the caller's memory
 	p.mu.Lock()
 	p.free[class] = append(p.free[class], s)
 	p.mu.Unlock()

@@ -132,32 +132,34 @@ func tile(a *asm, v vec, rows, panels int) {
 	a.ret()
 }
 
-// sumChunks writes the sum of equally long arrays that lie one after another,
-// added in that order, two vectors at a time.
+// sumChunks writes the sum of equally long arrays that lie some stride apart,
+// added in that order, 16 floats at a time.
 func sumChunks(a *asm, v vec) {
+	each := func(format, base string) {
+		for i := range 64 / v.bytes {
+			a.op(format, fmt.Sprintf("%d(%s)", i*v.bytes, base), v.r(i))
+		}
+	}
 	a.fn("sumChunks"+v.isa(), "chunkSum")
 	a.load("chunkSum", "dst", "DI")
 	a.load("chunkSum", "src", "SI")
 	a.load("chunkSum", "n", "CX")
-	a.op("SHRQ $%d, CX", map[int]int{64: 5, 32: 4}[v.bytes])
+	a.op("SHRQ $4, CX")
 	a.loadBytes("chunkSum", "stride", "R8")
 	a.loop("place", "CX", func() {
-		a.op("VMOVUPS (SI), %s", v.r(0))
-		a.op("VMOVUPS %d(SI), %s", v.bytes, v.r(1))
+		each("VMOVUPS %s, %s", "SI")
 		a.op("MOVQ SI, BX")
 		a.load("chunkSum", "chunks", "DX")
 		a.op("DECQ DX")
 		a.op("JZ store")
 		a.loop("chunk", "DX", func() {
 			a.op("ADDQ R8, BX")
-			a.op("VADDPS (BX), %s, %s", v.r(0), v.r(0))
-			a.op("VADDPS %d(BX), %s, %s", v.bytes, v.r(1), v.r(1))
+			each("VADDPS %[1]s, %[2]s, %[2]s", "BX")
 		})
 		a.label("store")
-		a.op("VMOVUPS %s, (DI)", v.r(0))
-		a.op("VMOVUPS %s, %d(DI)", v.r(1), v.bytes)
-		a.op("ADDQ $%d, SI", 2*v.bytes)
-		a.op("ADDQ $%d, DI", 2*v.bytes)
+		each("VMOVUPS %[2]s, %[1]s", "DI")
+		a.op("ADDQ $64, SI")
+		a.op("ADDQ $64, DI")
 	})
 	a.ret()
 }

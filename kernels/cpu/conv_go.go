@@ -1,0 +1,3 @@
+package cpu
+
+var convGo convKernels // everything by way of matrix products

@@ -1,0 +1,203 @@
+package cpu
+
+import (
+	"phase/kernels"
+	"phase/tensor"
+)
+
+// patchKernel computes the weight gradient of a row of a 3×3 filter.
+type patchKernel struct {
+	channels, outputs int // of a patch
+	run               func(g *gradPatch)
+}
+
+// A gradPatch is what one row of a 3×3 filter, for a few input channels and
+// some output channels, gains from a few rows of pixels. Steps are in floats.
+type gradPatch struct {
+	x, dy, dw      []float32
+	xPixel, yPixel int
+	xRow, yRow     int
+	xImage, yImage int
+	width          int // of a row, at least 1
+	rows, images   int
+	tap            int // from one tap of dw to the next
+}
+
+// maxPixels bounds the pixels in one call of a patch kernel, for some 40 µs;
+// patchFloats bounds the inputs that it walks through, for the caches.
+const (
+	maxPixels   = 4096
+	patchFloats = 16 << 10
+)
+
+// partialFloats bounds the memory for partial sums of a weight gradient, as
+// long as there is more than one.
+const partialFloats = 1 << 20
+
+// A weightGrad is one weight gradient. The images are cut into chunks, by shape
+// alone; each chunk has a partial sum, laid out as packed weights are.
+type weightGrad struct {
+	gather         // the convolution: its source is x, its destination dy
+	partial        []float32
+	chunks, pieces int
+	size           int // of a partial sum
+	fresh          bool
+	patch          *patchKernel
+}
+
+// pieceOutputs is how many outputs an item of work that lowers the images has:
+// enough to pay for the lowering.
+const pieceOutputs = 8 * panel
+
+// Conv2DGradW adds the derivative by the filters.
+func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Tensor) {
+	if !dw.Wanted() {
+		return
+	}
+	if dy.DType() != tensor.F32 {
+		b.Backend.Conv2DGradW(p, dw, x, dy)
+		return
+	}
+	if dy.Size() == 0 || dw.T.Size() == 0 {
+		dw.Zeroed()
+		return
+	}
+	g := weightGrad{gather: convolution(p, dy, x, dw.T), fresh: dw.Fresh}
+	g.size = g.groups * g.panels() * g.k() * panel
+	g.chunks = min(16, g.images)
+	for g.chunks > 1 && g.chunks*g.size > partialFloats {
+		g.chunks /= 2
+	}
+	g.pieces = ceil(g.out, pieceOutputs)
+	if patch := &b.conv.patch; patch.run != nil && g.same3x3() && g.in%patch.channels == 0 && g.out%panel == 0 {
+		g.patch = patch
+		g.pieces = g.out / patch.outputs
+	}
+	s := b.pool.get(g.chunks * g.size)
+	defer b.pool.put(s)
+	g.partial = s.f
+	s.weightGrad = g
+	b.runWeightGrad(&s.weightGrad)
+}
+
+func (b *Backend) runWeightGrad(g *weightGrad) {
+	inChunk := g.groups * g.pieces
+	par(g.chunks*inChunk, func(i int) {
+		chunk, group, piece := i/inChunk, i%inChunk/g.pieces, i%g.pieces
+		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
+		partial := g.partial[chunk*g.size:][:g.size]
+		if g.patch != nil {
+			b.patches(g, partial, first, end, piece*g.patch.outputs)
+		} else {
+			b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs)
+		}
+	})
+	par(g.groups*g.panels(), func(i int) {
+		b.sumChunks(g, i)
+		g.unpack(i/g.panels(), i%g.panels())
+	})
+}
+
+// sumChunks adds the chunks' partial sums of panel i into the first one.
+func (b *Backend) sumChunks(g *weightGrad, i int) {
+	if g.chunks == 1 {
+		return
+	}
+	s := b.pool.get(0)
+	defer b.pool.put(s)
+	n := g.k() * panel
+	s.sum = chunkSum{dst: g.partial[i*n:][:n], src: g.partial[i*n:], n: n, chunks: g.chunks, stride: g.size}
+	b.gemm.sum(&s.sum)
+}
+
+// unpack adds the sum of one panel of outputs to the gradient, or writes it.
+func (g *weightGrad) unpack(group, p int) {
+	src := g.partial[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
+	area := g.y.count * g.x.count
+	for q := range min(panel, g.out-p*panel) {
+		for c := range g.in {
+			dw := g.weights[group*g.groupStep+(p*panel+q)*g.outStep+c*g.inStep:][:area]
+			at := c*panel + q
+			for t := range dw {
+				if g.fresh {
+					dw[t] = src[at]
+				} else {
+					dw[t] += src[at]
+				}
+				at += g.in * panel
+			}
+		}
+	}
+}
+
+// patches computes a chunk's partial sum for the outputs of one patch, o and
+// those that follow it, on the images themselves.
+func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
+	s := b.pool.get(0)
+	defer b.pool.put(s)
+	p := &s.patch
+	p.xPixel, p.yPixel, p.width, p.tap = g.in, g.out, g.w, g.in*panel
+	p.xRow, p.yRow = g.w*g.in, g.w*g.out
+	p.xImage, p.yImage = g.h*p.xRow, g.h*p.yRow
+
+	dw := partial[o/panel*g.k()*panel:][:g.k()*panel]
+	for at := o % panel; at < len(dw); at += panel {
+		clear(dw[at:][:g.patch.outputs])
+	}
+	pixels := g.h * g.w
+	images := max(1, min(maxPixels, patchFloats/g.in)/pixels)
+	rows := g.h
+	if pixels > maxPixels {
+		rows = max(1, maxPixels/g.w)
+	}
+	for n := first; n < end; n += images {
+		p.images = min(images, end-n)
+		for top := 0; top < g.h; top += rows {
+			for ky := range 3 {
+				// Output rows whose input row y+ky-1 exists.
+				from, to := max(top, 1-ky), min(top+rows, g.h, g.h+1-ky)
+				if p.rows = to - from; p.rows <= 0 {
+					continue
+				}
+				x := g.src[(n*g.h+from+ky-1)*p.xRow:]
+				p.dy = g.dst[(n*g.h+from)*p.yRow+o:]
+				for c := 0; c < g.in; c += g.patch.channels {
+					p.x = x[c:]
+					p.dw = dw[(ky*3*g.in+c)*panel+o%panel:]
+					g.patch.run(p)
+				}
+			}
+		}
+	}
+}
+
+// loweredGradW computes a chunk's partial sum for some outputs of a group, from
+// o on: dw = (lowered images)ᵀ · dy, block by block.
+func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, group, o int) {
+	outs := min(pieceOutputs, g.out-o)
+	panels := ceil(outs, panel)
+	block, stride := g.block(32), g.stride()
+	s := b.pool.get(block * (stride + panels*panel))
+	defer b.pool.put(s)
+	lowered, copied := s.f[:block*stride], s.f[block*stride:]
+	s.prod = product{m: g.k(), n: panels * panel, a: lowered, rs: 1, cs: stride,
+		c: partial[(group*g.panels()+o/panel)*g.k()*panel:], ldc: panel, cpanel: g.k() * panel}
+	p := &s.prod
+	pixels := g.h * g.w
+	for n := first; n < end; n++ {
+		for i := 0; i < pixels; i += block {
+			p.k = min(block, pixels-i)
+			g.lower(lowered, stride, n, i, p.k, group)
+			p.b, p.bstep, p.bpanel = g.dst[(n*pixels+i)*g.dstC+group*g.out+o:], g.dstC, panel
+			if outs%panel != 0 { // whole panels would reach into the next group or pixel
+				for r := range p.k {
+					row := copied[r*panels*panel:][:panels*panel]
+					clear(row[copy(row, p.b[r*g.dstC:][:outs]):])
+				}
+				p.b, p.bstep = copied, panels*panel
+			}
+			b.gemm.multiply(s, p)
+			p.add = true
+		}
+	}
+}
