@@ -1,0 +1,320 @@
+// Package kerneltest says what it takes to be a kernels.Backend: Run calls
+// every method over many shapes, in both float dtypes, and compares with
+// package ref.
+//
+// A call passes if
+//
+//   - every result is within tolerance of ref's, NaN where ref's is NaN and the
+//     same infinity where ref's is infinite;
+//   - gradients are added to what an accumulator holds, overwrite a fresh one
+//     (which holds NaN beforehand), and one that is not wanted is left out;
+//   - inputs keep every bit, and so does the memory before and after each
+//     tensor: all of them stand between canaries, at odd offsets;
+//   - the same bits come out with GOMAXPROCS 1 and 2.
+package kerneltest
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+
+	"phase/kernels"
+	"phase/kernels/ref"
+	"phase/tensor"
+)
+
+// A Tolerance says how many roundings a result may be off, for each dtype. A
+// result passes if
+//
+//	|got-want| ≤ Tolerance · ε · √k · scale
+//
+// where ε is the dtype's spacing at 1 and k the number of terms added up: the
+// roundings of a sum of k terms wander like √k. The scale depends on the
+// method. For sums of products it is the sum of the absolute products, element
+// by element; for functions that any machine computes to an ulp or so it is
+// |want| itself; for the others (normalisation, softmax, losses, updates,
+// tanh, ...) 1 + the largest |want| of the tensor. Copies and maxima are exact
+// whatever the tolerance. Numbers below the smallest normal one may be lost.
+//
+// The zero value means 8 for both.
+type Tolerance struct{ F32, F64 float64 }
+
+// of is the largest relative error for dtype d, before √k and scale.
+func (tol Tolerance) of(d tensor.DType) float64 {
+	if tol == (Tolerance{}) {
+		tol = Tolerance{8, 8}
+	}
+	if d == tensor.F32 {
+		return tol.F32 * 0x1p-23
+	}
+	return tol.F64 * 0x1p-52
+}
+
+// Run tests b, one subtest a method. It changes GOMAXPROCS while it runs, so
+// tests that run beside it in parallel would disturb one another.
+func Run(t *testing.T, b kernels.Backend, tol Tolerance) {
+	if b.String() == "" {
+		t.Error("String is empty")
+	}
+	all := calls()
+	for _, m := range missing(all) {
+		t.Errorf("no call of method %s", m)
+	}
+	for _, m := range methods() {
+		t.Run(m, func(t *testing.T) { check(t, b, tol, ofMethod(all, m)) })
+	}
+}
+
+// methods lists the methods of kernels.Backend that compute.
+func methods() (names []string) {
+	face := reflect.TypeFor[kernels.Backend]()
+	for i := range face.NumMethod() {
+		if n := face.Method(i).Name; n != "Device" && n != "String" {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// missing lists the methods of kernels.Backend that no call exercises.
+func missing(all []call) (names []string) {
+	for _, m := range methods() {
+		if len(ofMethod(all, m)) == 0 {
+			names = append(names, m)
+		}
+	}
+	return names
+}
+
+func ofMethod(all []call, method string) (cs []call) {
+	for _, c := range all {
+		if c.method == method {
+			cs = append(cs, c)
+		}
+	}
+	return cs
+}
+
+// A scale says what an error is measured against; see Tolerance.
+type scale uint8
+
+const (
+	exact   scale = iota // no error at all
+	own                  // |want|
+	terms                // Σ|products|, by running ref on absolute values
+	largest              // 1 + the largest |want|
+)
+
+// A call is one use of one method. args asks o for the operands and returns
+// the method's arguments in order; it is run several times and must ask for the
+// same every time.
+type call struct {
+	method, detail string
+	scale          scale
+	k              int // terms added up in one result
+	args           func(o *operands) []any
+}
+
+// reporter is the part of testing.T that check needs.
+type reporter interface {
+	Errorf(format string, args ...any)
+	Helper()
+}
+
+// maxReports is how many failures of one method are told in full.
+const maxReports = 5
+
+// check makes the calls with b and reports what is wrong.
+func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
+	t.Helper()
+	failures := 0
+	for i, c := range cs {
+		for _, d := range []tensor.DType{tensor.F32, tensor.F64} {
+			if fault := c.fault(b, tol.of(d), d, i); fault != "" {
+				if failures++; failures <= maxReports {
+					t.Errorf("%s %v, %s: %s", c.method, d, c.detail, fault)
+				}
+			}
+		}
+	}
+	if failures > maxReports {
+		t.Errorf("%s: %d more of %d calls failed", cs[0].method, failures-maxReports, 2*len(cs))
+	}
+}
+
+// fault is what is wrong with b's answer to c, or nothing.
+func (c call) fault(b kernels.Backend, tol float64, d tensor.DType, seed int) string {
+	plain := mode{dtype: d, seed: seed, offset: seed % 8}
+	fresh := plain
+	fresh.fresh = true
+
+	sizes := c.scales(fresh)
+	got, fault := c.run(b, plain)
+	if fault != "" {
+		return fault
+	}
+	want, _ := c.run(ref.Backend{}, plain)
+	if fault := c.compare(got, want, sizes, tol); fault != "" {
+		return fault
+	}
+	if fault := c.sameBits(b, plain); fault != "" {
+		return fault
+	}
+	accs := len(got.accs)
+	if accs == 0 {
+		return ""
+	}
+	got, fault = c.run(b, fresh)
+	if fault != "" {
+		return "fresh: " + fault
+	}
+	want, _ = c.run(ref.Backend{}, fresh)
+	if fault := c.compare(got, want, sizes, tol); fault != "" {
+		return "fresh: " + fault
+	}
+	if accs == 1 {
+		return "" // nobody calls a kernel for a gradient that nobody wants
+	}
+	for i := range accs {
+		for _, m := range []int{1 << i, 1<<accs - 1 - 1<<i} {
+			only := plain
+			only.unwanted = m
+			got, fault = c.run(b, only)
+			if fault != "" {
+				return fmt.Sprintf("unwanted %0*b: %s", accs, m, fault)
+			}
+			want, _ = c.run(ref.Backend{}, only)
+			if fault := c.compare(got, want, sizes, tol); fault != "" {
+				return fmt.Sprintf("unwanted %0*b: %s", accs, m, fault)
+			}
+		}
+	}
+	return ""
+}
+
+// run makes the call and tells of memory that changed and should not have.
+func (c call) run(b kernels.Backend, m mode) (o *operands, fault string) {
+	o = newOperands(m, b.Device())
+	args := c.args(o)
+	o.snapshot()
+	in := make([]reflect.Value, len(args))
+	for i, a := range args {
+		in[i] = reflect.ValueOf(a)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			fault = fmt.Sprintf("panic: %v", r)
+		}
+	}()
+	reflect.ValueOf(b).MethodByName(c.method).Call(in)
+	return o, o.damage()
+}
+
+// sameBits says whether b's results depend on the number of processors.
+func (c call) sameBits(b kernels.Backend, m mode) string {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	one, fault := c.run(b, m)
+	runtime.GOMAXPROCS(2)
+	two, fault2 := c.run(b, m)
+	if fault+fault2 != "" {
+		return fault + fault2
+	}
+	for i, x := range one.held {
+		if !bytes.Equal(bits(x.t), bits(two.held[i].t)) {
+			return x.name + ": other bits with GOMAXPROCS 2 than with 1"
+		}
+	}
+	return ""
+}
+
+// scales is, for each held tensor, Σ|products| of each of its elements, not
+// counting what an accumulator held.
+func (c call) scales(fresh mode) [][]float64 {
+	if c.scale != terms {
+		return nil
+	}
+	fresh.abs = true
+	o, fault := c.run(ref.Backend{}, fresh)
+	if fault != "" {
+		panic("kerneltest: ref " + c.method + " " + c.detail + ": " + fault)
+	}
+	out := make([][]float64, len(o.held))
+	for i, x := range o.held {
+		out[i] = tensor.Values(x.t)
+	}
+	return out
+}
+
+// compare says where got's results are farthest from want's, if too far.
+func (c call) compare(got, want *operands, sizes [][]float64, tol float64) string {
+	for h, x := range got.held {
+		if !x.written {
+			continue
+		}
+		g, w, old := tensor.Values(x.t), tensor.Values(want.held[h].t), x.old
+		top, tiny := 0.0, 0x1p-1022
+		if x.t.DType() == tensor.F32 {
+			tiny = 0x1p-126
+		}
+		for _, v := range w {
+			if !math.IsInf(v, 0) && !math.IsNaN(v) {
+				top = max(top, math.Abs(v))
+			}
+		}
+		worst, at, bad := 0.0, 0, 0
+		limit := func(i int) float64 {
+			s := math.Abs(w[i])
+			switch {
+			case c.scale == exact || x.t.DType() == tensor.I64:
+				return 0
+			case c.scale == terms:
+				s = math.Abs(sizes[h][i])
+			case c.scale == largest:
+				s = 1 + top
+			}
+			if x.adds && !got.fresh {
+				s += math.Abs(old[i])
+			}
+			return tol*math.Sqrt(float64(max(c.k, 1)))*s + tiny
+		}
+		for i := range w {
+			if over := excess(g[i], w[i], limit(i)); over > 1 {
+				bad++
+				if over > worst {
+					worst, at = over, i
+				}
+			}
+		}
+		if bad > 0 {
+			return fmt.Sprintf("%s %v: %d of %d elements off, the worst at %v: got %v, want %v ± %.2g",
+				x.name, x.t.Shape(), bad, len(w), place(x.t.Shape(), at), g[at], w[at], limit(at))
+		}
+	}
+	return ""
+}
+
+// excess is the error as a multiple of the limit, +Inf if got is of another
+// kind than want.
+func excess(got, want, limit float64) float64 {
+	switch {
+	case got == want || math.IsNaN(got) && math.IsNaN(want):
+		return 0
+	case math.IsNaN(got) || math.IsNaN(want) || math.IsInf(got, 0) || math.IsInf(want, 0) || limit == 0:
+		return math.Inf(1)
+	}
+	return math.Abs(got-want) / limit
+}
+
+// place is row-major position i of shape s as coordinates.
+func place(s tensor.Shape, i int) tensor.Shape {
+	at := slices.Clone(s)
+	for a := len(s) - 1; a >= 0; a-- {
+		at[a] = i % s[a]
+		i /= s[a]
+	}
+	return at
+}
