@@ -116,8 +116,13 @@ func evalNormRule(name, doc string, relu, residual bool) Rule[kernels.BatchNorm]
 				}
 				return in
 			}
+			bad := in(2, 3)
+			bad[4] = g.Positive(2)
 			p := kernels.BatchNorm{Eps: 1e-5}
-			return []Sample[kernels.BatchNorm]{{P: p, In: in(2, 3, 2, 2)}, {P: p, In: in(1, 4)}}
+			return []Sample[kernels.BatchNorm]{
+				{P: p, In: in(2, 3, 2, 2)}, {P: p, In: in(1, 4)},
+				{P: p, In: bad, Err: "input 4 is (2): want one number for each of x (2,3)'s 3 channels"},
+			}
 		},
 	}
 }
@@ -195,6 +200,11 @@ func Normalize(x *Var) *Var {
 // CosineLogits is s·cos(x_i, w_j) for x (n,d) and w (c,d): the classifier
 // without lengths, of shape (n,c).
 func CosineLogits(x, w *Var, scale float64) *Var {
+	if x.tape != nil {
+		w = x.tape.Use(w)
+	} else if w.tape != nil {
+		x = w.tape.Use(x)
+	}
 	return Scale(MatMul(Normalize(x), Permute(Normalize(w), 1, 0)), scale)
 }
 

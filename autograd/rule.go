@@ -189,7 +189,7 @@ func (n *node[P]) done() {
 func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 	n := pool.Get().(*node[P])
 	n.rule, n.pool, n.p = r, pool, p
-	wants := false
+	wants, lost := false, false
 	for i, v := range in {
 		n.vars, n.shapes = append(n.vars, v), append(n.shapes, v.Shape())
 		if v.tape != nil {
@@ -198,11 +198,17 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 			}
 			n.tape = v.tape
 		}
-		wants = wants || v.wants
+		if v.wants && slices.Contains(r.Held, i) {
+			panic(tensor.Errorf(r.Name, "input %d %v is data, its gradient is never computed: detach it", i, v.Shape()))
+		}
+		wants, lost = wants || v.wants, lost || v.lost
 	}
 	shape, err := r.Shape(p, n.shapes)
 	if err != nil {
-		panic(tensor.Errorf(r.Name, "%v", err))
+		panic(r.refused(err))
+	}
+	if lost && n.tape != nil && !n.tape.Eval {
+		panic(tensor.Errorf(r.Name, "an input was computed from parameters alone, on no tape, so that their gradient would be lost: put them on one (Tape.Use), or detach it"))
 	}
 	d := r.dtype(p, in)
 	for i := range n.vars {
@@ -217,7 +223,7 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 		r.Forward(&n.Ctx, p)
 	}
 	if n.tape == nil {
-		out := &Var{Value: n.Out}
+		out := &Var{Value: n.Out, lost: lost || wants}
 		n.done()
 		return out
 	}
@@ -230,6 +236,15 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 	out.wants, n.out = true, out
 	n.tape.steps = append(n.tape.steps, n)
 	return out
+}
+
+// refused is what the op says of a shape rule's error, with its own name in
+// front, once.
+func (r *Rule[P]) refused(err error) *tensor.Error {
+	if e, ok := err.(*tensor.Error); ok {
+		return tensor.Errorf(r.Name, "%s", e.Msg)
+	}
+	return tensor.Errorf(r.Name, "%v", err)
 }
 
 // dtype checks that the inputs are of the right kinds and returns the output's.
@@ -275,6 +290,14 @@ func (r *Rule[P]) arrange(n *node[P], i int) *Var {
 	}
 	if images && v.Value.IsImages() || !images && v.Value.IsDense() {
 		return v
+	}
+	if v.Value.DType() == tensor.I64 { // which has no gradient to flow back
+		t := n.lend(formOf(v.Value.Device(), tensor.I64, images, v.Shape()))
+		kernels.For(t).Copy(t, v.Value)
+		return Const(t)
+	}
+	if n.tape != nil {
+		v = n.tape.Use(v)
 	}
 	return toLayout(images, v)
 }

@@ -1,6 +1,9 @@
 package autograd
 
-import "phase/tensor"
+import (
+	"phase/kernels"
+	"phase/tensor"
+)
 
 // A Tape remembers, in the order they happened, the ops computed from the
 // values watched on it, and owns their memory. It travels with those values:
@@ -31,6 +34,37 @@ func (t *Tape) Watch(x *tensor.Tensor) *Var {
 	v.Value = x
 	return v
 }
+
+// Use puts v, a parameter, on the tape and returns it as a value whose
+// gradient is added to v's. Ops join the tape of any of their inputs, so it is
+// needed only for what is computed from parameters alone: the norm of w in a
+// penalty, or w normalised before it meets the data.
+func (t *Tape) Use(v *Var) *Var {
+	if v.tape != nil {
+		return v
+	}
+	u := t.newVar()
+	u.Value = v.Value
+	if v.wants && !t.Eval {
+		u.wants = true
+		t.steps = append(t.steps, &use{of: v, as: u})
+	}
+	return u
+}
+
+// A use is a parameter that stands on a tape as another Var.
+type use struct{ of, as *Var }
+
+func (u *use) back() {
+	if u.as.Grad == nil {
+		return
+	}
+	kernels.For(u.of.Value).AXPY(1, u.of.acc(), u.as.Grad)
+	u.as.tape.mem.giveBack(u.as.Grad)
+	u.as.Grad = nil
+}
+
+func (u *use) done() {}
 
 func (t *Tape) newVar() *Var {
 	if t.used == len(t.vars) {
@@ -69,6 +103,10 @@ func (t *Tape) BackwardFrom(y *Var, dy *tensor.Tensor) {
 		panic(tensor.Errorf("backward", "nothing that led to this value wants a gradient on this tape"))
 	}
 	y.Grad = dy
+	if !dy.SameLayout(y.Value) { // a gradient lies as its value does, or dense
+		y.Grad = t.mem.like(y.Value)
+		kernels.For(dy).Copy(y.Grad, dy)
+	}
 	for i := len(t.steps) - 1; i >= 0; i-- {
 		t.steps[i].back()
 	}

@@ -12,6 +12,7 @@ type Var struct {
 
 	tape  *Tape // nil: a parameter, or a value that is only being evaluated
 	wants bool
+	lost  bool // computed from wanting values on no tape: its gradient goes nowhere
 }
 
 // Const wraps t for evaluation: nothing computed from constants alone is

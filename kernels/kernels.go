@@ -141,7 +141,16 @@ func (p Conv2D) D() int { return max(p.Dilation, 1) }
 func (p Conv2D) G() int { return max(p.Groups, 1) }
 
 // Out is the output extent for an input of extent n and a filter of extent k.
-func (p Conv2D) Out(n, k int) int { return (n+2*p.Pad-p.D()*(k-1)-1)/p.S() + 1 }
+func (p Conv2D) Out(n, k int) int { return places(n+2*p.Pad-p.D()*(k-1)-1, p.S()) }
+
+// places is how many steps, each of the stride, fit into the room that a window
+// has to move in, counting the first: none where it does not fit at all.
+func places(room, stride int) int {
+	if room < 0 {
+		return 0
+	}
+	return room/stride + 1
+}
 
 // Convolver is two-dimensional cross-correlation. x (n,c,h,w) and y
 // (n,o,h',w') are channels-last, w (o,c/groups,r,s) is row-major.
@@ -189,7 +198,7 @@ func (p Pool2D) S() int {
 }
 
 // Out is the output extent for an input of extent n.
-func (p Pool2D) Out(n int) int { return (n+2*p.Pad-p.Size)/p.S() + 1 }
+func (p Pool2D) Out(n int) int { return places(n+2*p.Pad-p.Size, p.S()) }
 
 // Pooler is pooling over channels-last images.
 type Pooler interface {

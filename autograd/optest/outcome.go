@@ -1,0 +1,137 @@
+package optest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"phase/autograd"
+	"phase/kernels"
+	"phase/tensor"
+)
+
+type function = func(in ...*autograd.Var) *autograd.Var
+
+// An outcome is what came of one call: copies that outlive the tape.
+type outcome struct {
+	dtype tensor.DType
+	shape tensor.Shape
+	value []float64
+	grads [][]float64 // by input, row-major; nil where none came
+}
+
+// watch puts the inputs on a tape and wants the gradients of those listed.
+func watch(tape *autograd.Tape, in []*tensor.Tensor, wants []int) []*autograd.Var {
+	vars := make([]*autograd.Var, len(in))
+	for i, t := range in {
+		vars[i] = tape.Watch(t)
+		if slices.Contains(wants, i) {
+			vars[i].Want()
+		}
+	}
+	return vars
+}
+
+// play calls f and plays the derivative back into vars, from an upstream
+// gradient that is the same for equal shapes.
+func play(tape *autograd.Tape, f function, vars []*autograd.Var) *autograd.Var {
+	y := f(vars...)
+	if y.Wants() {
+		tape.BackwardFrom(y, upstream(y.Value))
+	}
+	return y
+}
+
+// upstream is a gradient for y: normally distributed, so that no two elements
+// of y are treated alike.
+func upstream(y *tensor.Tensor) *tensor.Tensor {
+	r := rand.New(rand.NewPCG(2, 2))
+	d := make([]float64, y.Size())
+	for i := range d {
+		d[i] = r.NormFloat64()
+	}
+	return as(tensor.Of(d, y.Shape()...), tensor.Like(y))
+}
+
+// as copies t, whatever its dtype, into to, and returns to.
+func as(t, to *tensor.Tensor) *tensor.Tensor {
+	if t.DType() != to.DType() {
+		v := tensor.Values(t)
+		if to.DType() == tensor.F32 {
+			d := make([]float32, len(v))
+			for i := range d {
+				d[i] = float32(v[i])
+			}
+			t = tensor.Of(d, t.Shape()...)
+		} else {
+			t = tensor.Of(v, t.Shape()...)
+		}
+	}
+	kernels.For(to).Copy(to, t)
+	return to
+}
+
+func read(y *autograd.Var, vars []*autograd.Var) outcome {
+	o := outcome{dtype: y.Value.DType(), shape: slices.Clone(y.Shape()), value: tensor.Values(y.Value), grads: make([][]float64, len(vars))}
+	for i, v := range vars {
+		if v.Grad != nil {
+			o.grads[i] = tensor.Values(v.Grad)
+		}
+	}
+	return o
+}
+
+// try is the outcome of f on a tape of its own.
+func try(f function, in []*tensor.Tensor, wants []int) outcome {
+	var tape autograd.Tape
+	vars := watch(&tape, in, wants)
+	return read(play(&tape, f, vars), vars)
+}
+
+// differs says in words how two outcomes differ by more than tol times the
+// largest number of either; "" if they do not. With tol 0 they must be equal
+// bit for bit.
+func (o outcome) differs(p outcome, tol float64) string {
+	if !o.shape.Equal(p.shape) {
+		return fmt.Sprintf("shape %v instead of %v", o.shape, p.shape)
+	}
+	if s := apart(o.value, p.value, tol); s != "" {
+		return "value: " + s
+	}
+	for i := range o.grads {
+		if (o.grads[i] == nil) != (p.grads[i] == nil) {
+			return fmt.Sprintf("gradient of input %d: there is one in only one of two cases", i)
+		}
+		if s := apart(o.grads[i], p.grads[i], tol); s != "" {
+			return fmt.Sprintf("gradient of input %d: %s", i, s)
+		}
+	}
+	return ""
+}
+
+// apart says in words where got is not want.
+func apart(got, want []float64, tol float64) string {
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d numbers instead of %d", len(got), len(want))
+	}
+	scale := 0.0
+	for i := range want {
+		if finite(want[i]) {
+			scale = max(scale, math.Abs(want[i]))
+		}
+	}
+	for i := range want {
+		same := math.Float64bits(got[i]) == math.Float64bits(want[i]) || math.IsNaN(got[i]) && math.IsNaN(want[i])
+		if !same && !(tol > 0 && math.Abs(got[i]-want[i]) <= tol*scale) {
+			return fmt.Sprintf("element %d is %.9g instead of %.9g", i, got[i], want[i])
+		}
+	}
+	return ""
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+func allFinite(v []float64) bool {
+	return !slices.ContainsFunc(v, func(x float64) bool { return !finite(x) })
+}
