@@ -45,9 +45,7 @@ func Effective(counts []int, beta float64) ([]float64, error) {
 	}
 	w := make([]float64, len(counts))
 	for j, n := range counts {
-		// 1-β cancels in the normalisation. Near β = 1 the difference 1-β^n
-		// would lose all its digits.
-		w[j] = -1 / math.Expm1(float64(n)*math.Log(beta))
+		w[j] = (1 - beta) / (1 - math.Pow(beta, float64(n)))
 	}
 	return normalize(w), nil
 }

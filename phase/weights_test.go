@@ -51,7 +51,7 @@ func weightings() []weighting {
 	}
 	return []weighting{
 		{"inverse", Inverse}, {"effective .9999", effective(.9999)}, {"effective .99", effective(.99)}, {"effective 0", effective(0)},
-		{"adrw .25", adrw(.25)}, {"adrw 1", adrw(1)}, {"adrw 40", adrw(40)}, {"adrw 0", adrw(0)},
+		{"adrw .25", adrw(.25)}, {"adrw 1", adrw(1)}, {"adrw 500", adrw(500)}, {"adrw 0", adrw(0)},
 	}
 }
 
@@ -168,6 +168,9 @@ func TestEffectiveLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		near(t, "effective", w, c.want, c.tol)
+		if c.beta > .9 && math.Abs(w[3]/w[0]/5000-1) > 3e-9 {
+			t.Errorf("beta %v: the smallest class weighs %v times the largest, want 5000", c.beta, w[3]/w[0])
+		}
 	}
 }
 

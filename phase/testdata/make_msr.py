@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-GAMMA, ALPHA, BLOCK, SEED, CLIP = 0.75, 0.6, 16, 3, 1.1
+GAMMA, ALPHA, BLOCK, SEED, CLIP = 0.75, 0.6, 16, 3, 1.04
 
 
 def correlation(dev, tol):

@@ -1,0 +1,229 @@
+package phase
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"testing"
+
+	"gonum.org/v1/gonum/floats"
+	"gonum.org/v1/gonum/mat"
+
+	"phase/tensor"
+)
+
+// cloud is a labelled set of features of some classes.
+type cloud struct {
+	x       []float64
+	labels  []int
+	classes int
+	d       int
+}
+
+func (c cloud) features() Features { return Rows(tensor.Of(c.x, len(c.labels), c.d)) }
+
+func (c cloud) row(i int) []float64 { return c.x[i*c.d : i*c.d+c.d] }
+
+// newCloud is a cloud of normal features around a mean of its own for each
+// class, in mixed order.
+func newCloud(seed uint64, d int, counts ...int) cloud {
+	r := rand.New(rand.NewPCG(seed, 1))
+	c := cloud{classes: len(counts), d: d}
+	for j, n := range counts {
+		for range n {
+			c.labels = append(c.labels, j)
+		}
+	}
+	r.Shuffle(len(c.labels), func(i, j int) { c.labels[i], c.labels[j] = c.labels[j], c.labels[i] })
+	mean := make([]float64, c.classes*d)
+	for i := range mean {
+		mean[i] = 3 * r.NormFloat64()
+	}
+	for _, j := range c.labels {
+		for k := range d {
+			c.x = append(c.x, mean[j*d+k]+r.NormFloat64())
+		}
+	}
+	return c
+}
+
+// class is the rows of class j.
+func (c cloud) class(j int) (rows []int) {
+	for i, l := range c.labels {
+		if l == j {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// matrix is the whole correlation matrix R of some rows around the mean of
+// their class, made with gonum: Eqs 10 and 11 as they stand. length is |D_i|.
+func (c cloud) matrix(j int, rows []int) (r *mat.Dense, length []float64) {
+	mu := mat.NewVecDense(c.d, nil)
+	all := c.class(j)
+	for _, i := range all {
+		mu.AddScaledVec(mu, 1/float64(len(all)), mat.NewVecDense(c.d, c.row(i)))
+	}
+	dev := mat.NewDense(len(rows), c.d, nil)
+	for at, i := range rows {
+		var v mat.VecDense
+		v.SubVec(mat.NewVecDense(c.d, c.row(i)), mu)
+		length = append(length, mat.Norm(&v, 2))
+		v.ScaleVec(1/length[at], &v)
+		dev.SetRow(at, v.RawVector().Data)
+	}
+	r = new(mat.Dense)
+	r.Mul(dev, dev.T())
+	return r, length
+}
+
+func weigh(t testing.TB, m MSR, c cloud) Result {
+	t.Helper()
+	r, err := m.Weights(c.features(), c.labels, c.classes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// hashed is features that exist only when asked for.
+type hashed struct{ n, d, fail int }
+
+func (h hashed) Len() int { return h.n }
+func (h hashed) Dim() int { return h.d }
+func (h hashed) Row(i int, dst []float64) error {
+	if i == h.fail {
+		return os.ErrDeadlineExceeded
+	}
+	r := rand.New(rand.NewPCG(uint64(i), 0))
+	for k := range dst {
+		dst[k] = r.NormFloat64() + float64(i%3*k%2)
+	}
+	return nil
+}
+
+// means is m_i of each sample by the definition, u_i·Σ_k u_k/N_j.
+func (h hashed) means(labels []int, classes int) []float64 {
+	mean, sum, count := mat.NewDense(classes, h.d, nil), mat.NewDense(classes, h.d, nil), make([]float64, classes)
+	unit := mat.NewDense(h.n, h.d, nil)
+	for i, j := range labels {
+		_ = h.Row(i, unit.RawRowView(i))
+		floats.Add(mean.RawRowView(j), unit.RawRowView(i))
+		count[j]++
+	}
+	m := make([]float64, h.n)
+	for i, j := range labels {
+		u := unit.RawRowView(i)
+		floats.AddScaled(u, -1/count[j], mean.RawRowView(j))
+		floats.Scale(1/floats.Norm(u, 2), u)
+		floats.Add(sum.RawRowView(j), u)
+	}
+	for i, j := range labels {
+		m[i] = floats.Dot(unit.RawRowView(i), sum.RawRowView(j)) / count[j]
+	}
+	return m
+}
+
+// Streamed features give what a tensor of them gives, whatever GOMAXPROCS is,
+// bit for bit, in memory that does not hold them. Class 0 has several chunks.
+func TestMSRStreamsAndIsDeterministic(t *testing.T) {
+	h := hashed{n: 2*chunkRows + 900, d: 24, fail: -1}
+	x := make([]float64, h.n*h.d)
+	labels := make([]int, h.n)
+	for i := range labels {
+		if err := h.Row(i, x[i*h.d:i*h.d+h.d]); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 0 {
+			labels[i] = 1 + i/10%2
+		}
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	m := DefaultMSR()
+	whole, err := m.Weights(Rows(tensor.Of(x, h.n, h.d)), labels, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "m of several chunks", whole.Means, h.means(labels, 3), 1e-11)
+	for _, procs := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(procs)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := m.Weights(h, labels, 3)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "streamed", r.Sample, whole.Sample, 0)
+		near(t, "streamed", r.Areas, whole.Areas, 0)
+		if used, all := after.TotalAlloc-before.TotalAlloc, uint64(8*h.n*h.d); used > all*2/3 {
+			t.Errorf("allocated %d bytes, the features are %d", used, all)
+		}
+	}
+	small := newCloud(10, 4, 300, 40, 3)
+	for _, l := range []Local{Abs, RMS} {
+		runtime.GOMAXPROCS(1)
+		want := weigh(t, MSR{Local: l}, small).Sample
+		runtime.GOMAXPROCS(3)
+		near(t, string(l), weigh(t, MSR{Local: l}, small).Sample, want, 0)
+	}
+	h.fail = 77
+	_, err = m.Weights(h, labels, 3)
+	wantError(t, err, "row 77", "timeout")
+}
+
+// Features of float32 and of a view of a larger tensor.
+func TestRows(t *testing.T) {
+	x := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
+	row := make([]float64, 2)
+	f := Rows(x.Permute(1, 0).Slice(0, 1, 3, 1))
+	if err := f.Row(1, row); err != nil || f.Len() != 2 || f.Dim() != 2 {
+		t.Fatal(f.Len(), f.Dim(), err)
+	}
+	near(t, "row", row, []float64{3, 6}, 0)
+	for _, bad := range []*tensor.Tensor{tensor.New(tensor.CPU, tensor.I64, 2, 2), tensor.New(tensor.CPU, tensor.F32, 4)} {
+		wantError(t, tensor.Catch(func() { Rows(bad) }), "want (n,d) of f32 or f64")
+	}
+}
+
+// failing is features whose row 5 can be read only so many times.
+type failing struct {
+	Features
+	left *int
+}
+
+func (f failing) Row(i int, dst []float64) error {
+	if i == 5 {
+		if *f.left == 0 {
+			return os.ErrDeadlineExceeded
+		}
+		*f.left--
+	}
+	return f.Features.Row(i, dst)
+}
+
+// A row that cannot be read is named in whichever pass that is.
+func TestUnreadableRowInAnyPass(t *testing.T) {
+	c := newCloud(11, 3, 9, 4)
+	for l, passes := range map[Local]int{AreaShift: 4, Area: 2, Shift: 3, Abs: 2, RMS: 2} {
+		for reads := range passes + 1 {
+			left := reads
+			_, err := MSR{Local: l}.Weights(failing{c.features(), &left}, c.labels, c.classes)
+			if reads == passes {
+				if err != nil || left != 0 {
+					t.Errorf("%s: %v after %d passes, %d to go", l, err, reads, left)
+				}
+				continue
+			}
+			wantError(t, err, "msr: row 5: ")
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: %v hides its cause", l, err)
+			}
+		}
+	}
+	left := 1
+	_, _, err := AREA{}.Weights(failing{c.features(), &left}, c.labels, c.classes)
+	wantError(t, err, "area: row 5: ")
+}
