@@ -128,5 +128,8 @@ func (k cifar) readNames(f folder) ([]string, error) {
 	if want := k.labels[len(k.labels)-1]; len(names) != want {
 		return nil, fmt.Errorf("%s: %d class names, want %d", f.at(k.names), len(names), want)
 	}
+	if err := distinct(names); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.at(k.names), err)
+	}
 	return names, nil
 }

@@ -57,13 +57,21 @@ func (l *labelled) Len() int          { return len(l.labels) }
 func (l *labelled) Classes() []string { return l.classes }
 func (l *labelled) Label(i int) int   { return l.labels[i] }
 
-func (l *labelled) check() error {
-	seen := make(map[string]int, len(l.classes))
-	for i, name := range l.classes {
+// distinct says which classes share a name: classes are matched by their names.
+func distinct(classes []string) error {
+	seen := make(map[string]int, len(classes))
+	for i, name := range classes {
 		if j, twice := seen[name]; twice {
 			return fmt.Errorf("classes %d and %d have the same name %q", j, i, name)
 		}
 		seen[name] = i
+	}
+	return nil
+}
+
+func (l *labelled) check() error {
+	if err := distinct(l.classes); err != nil {
+		return err
 	}
 	for i, y := range l.labels {
 		if y < 0 || y >= len(l.classes) {

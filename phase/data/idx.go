@@ -24,17 +24,21 @@ const (
 // (yann.lecun.com/exdb/mnist): two zero bytes, the type 8, the number of axes,
 // each extent as a big-endian uint32, then the bytes.
 func readIDX(r io.Reader, axes int) (b []byte, shape tensor.Shape, err error) {
-	head, err := readN(r, int64(4+4*axes))
+	head, err := readN(r, 4)
 	if err != nil {
 		return nil, nil, fmt.Errorf("IDX header: %w", err)
 	}
 	if want := [4]byte{0, 0, 8, byte(axes)}; [4]byte(head) != want {
-		return nil, nil, fmt.Errorf("byte 0: magic % x, want % x (unsigned bytes, %d axes)", head[:4], want, axes)
+		return nil, nil, fmt.Errorf("byte 0: magic % x, want % x (unsigned bytes, %d axes)", head, want, axes)
+	}
+	extents, err := readN(r, int64(4*axes))
+	if err != nil {
+		return nil, nil, fmt.Errorf("IDX header after byte 4: %w", err)
 	}
 	size := int64(1)
 	for a := range axes {
 		at := 4 + 4*a
-		n := int64(binary.BigEndian.Uint32(head[at:]))
+		n := int64(binary.BigEndian.Uint32(extents[4*a:]))
 		limit := int64(maxIDXExtent)
 		if a == 0 {
 			limit = maxIDXItems
@@ -49,11 +53,11 @@ func readIDX(r io.Reader, axes int) (b []byte, shape tensor.Shape, err error) {
 		return nil, nil, fmt.Errorf("byte 4: shape %v has %d bytes, want at most %d", shape, size, int64(min(maxIDXBytes, math.MaxInt)))
 	}
 	if b, err = readN(r, size); err != nil {
-		return nil, nil, fmt.Errorf("data after the %d-byte header: %w", len(head), err)
+		return nil, nil, fmt.Errorf("data after the %d-byte header: %w", 4+4*axes, err)
 	}
 	switch n, err := r.Read(make([]byte, 1)); {
 	case n > 0:
-		return nil, nil, fmt.Errorf("byte %d: more data than shape %v has", int64(len(head))+size, shape)
+		return nil, nil, fmt.Errorf("byte %d: more data than shape %v has", int64(4+4*axes)+size, shape)
 	case err != nil && err != io.EOF: // the checksum at the end of a gzip file
 		return nil, nil, err
 	}

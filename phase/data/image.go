@@ -110,7 +110,7 @@ func (d Decoder) fileLimit() int64 { return 8*d.limit() + 1<<20 }
 
 func (d Decoder) limit() int64 {
 	if d.MaxPixels > 0 {
-		return min(int64(d.MaxPixels), 1<<48)
+		return min(int64(d.MaxPixels), 1<<56)
 	}
 	return MaxPixels
 }
