@@ -7,16 +7,10 @@ import (
 	"phase/kernels"
 )
 
-// A LossSetting is a named setting of the softmax loss
-// -Σ_j s_j·A_j·log p_j, without weights.
-type LossSetting struct {
-	Name, Doc string
-	Loss      kernels.SoftmaxLoss
-}
-
-// Losses lists the named settings. One of them is DAW, difficulty-aware
-// weighting, stage 1's loss (Eqs 1 to 7, Algorithm 1). With p = softmax(z),
-// label y, exponents γ+ and γ-, smoothing ε and C classes the paper writes
+// DAW is difficulty-aware weighting, the loss of stage 1 (Eqs 1 to 7,
+// Algorithm 1), as this project sets it: γ+ 1, γ- 4, ε 0.1. With p =
+// softmax(z), label y, exponents γ+ and γ-, smoothing ε and C classes the
+// paper writes
 //
 //	Eq 1  L = -(1/N) Σ_i [ w+_i log p_y + Σ_{j≠y} w-_ij log(1-p_j) ]
 //	Eq 2  w+_i = (1-p_y)^γ+,  w-_ij = p_j^γ-
@@ -40,15 +34,25 @@ type LossSetting struct {
 //
 // The paper prints no values of γ+, γ- and ε. This project computes Eq 6 with
 // Eq 2's A, the gradient flowing through it (kernels.ASL); kernels.Eq3 and
-// kernels.Eq1 are the other readings. The setting (1, 4, 0.1) takes ASL's
-// multi-label exponents because the text asks for a positive weight that
-// decays; it is a choice, not a value of the paper.
+// kernels.Eq1 are the other readings. The values are ASL's multi-label
+// exponents and ASLSingleLabel's smoothing, because the text asks for a
+// positive weight that decays: a choice, not the paper's.
+var DAW = kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: 0.1}
+
+// A LossSetting is a named setting of the softmax loss
+// -Σ_j s_j·A_j·log p_j, without weights.
+type LossSetting struct {
+	Name, Doc string
+	Loss      kernels.SoftmaxLoss
+}
+
+// Losses lists the named settings.
 func Losses() []LossSetting {
 	return []LossSetting{
 		{"ce", "cross-entropy", kernels.SoftmaxLoss{}},
 		{"label-smoothing", "cross-entropy with labels smoothed by 0.1", kernels.SoftmaxLoss{Smooth: 0.1}},
 		{"focal", "focal loss of gamma 1, as LDAM's experiments have it", kernels.SoftmaxLoss{GammaPos: 1}},
-		{"daw", "difficulty-aware weighting: gamma+ 1, gamma- 4, smoothing 0.1", kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: 0.1}},
+		{"daw", "difficulty-aware weighting: gamma+ 1, gamma- 4, smoothing 0.1", DAW},
 		{"asl-reference", "ASLSingleLabel's own defaults: gamma+ 0, gamma- 4, smoothing 0.1", kernels.SoftmaxLoss{GammaNeg: 4, Smooth: 0.1}},
 	}
 }
