@@ -42,7 +42,7 @@ func (l *Conv2D) Forward(p *Pass, x *autograd.Var) *autograd.Var {
 	y := autograd.Conv2D(x, l.Weight, l.Op)
 	w := l.Weight.Shape()
 	if l.Bias != nil {
-		y = autograd.Add(y, autograd.Reshape(l.Bias, -1, 1, 1))
+		y = autograd.Permute(autograd.Add(autograd.Permute(y, 0, 2, 3, 1), l.Bias), 0, 3, 1, 2)
 	}
 	kind := fmt.Sprintf("conv %dx%d", w[2], w[3])
 	if l.Op.S() > 1 {
