@@ -43,7 +43,10 @@ func pointwise(r *rand.Rand) (cs []call) {
 			s = own
 		}
 		roots := f == kernels.Log || f == kernels.Sqrt || f == kernels.Rsqrt
-		for _, n := range lengths {
+		for i, n := range lengths {
+			if f > kernels.Exp && i%2 != int(f)%2 {
+				continue // every length meets some function of each kind
+			}
 			detail := fmt.Sprintf("%s of %d", name[f], n)
 			in := func(o *operands) *tensor.Tensor {
 				if roots {

@@ -34,7 +34,7 @@ func convolutions(r *rand.Rand) (cs []call) {
 		{kernels.Conv2D{Stride: 3, Pad: 3}, 1, 2, 2, 2, 3, 3, 3},
 		{kernels.Conv2D{}, 1, 4, 6, 5, 9, 6, 5},
 	}
-	for len(convs) < 110 {
+	for len(convs) < 90 {
 		k := []int{1, 1, 2, 3, 3, 3, 5, 7}[r.IntN(8)]
 		v := conv{p: kernels.Conv2D{Stride: r.IntN(4), Pad: r.IntN(4), Dilation: r.IntN(3), Groups: 1}, r: k, s: k}
 		if r.IntN(4) == 0 {
@@ -48,7 +48,7 @@ func convolutions(r *rand.Rand) (cs []call) {
 		v.h, v.w = 1+r.IntN(17), 1+r.IntN(17)
 		oh, ow := v.p.Out(v.h, v.r), v.p.Out(v.w, v.s)
 		// Small enough for ref, and not without any output.
-		if v.h+2*v.p.Pad > v.p.D()*(v.r-1) && v.w+2*v.p.Pad > v.p.D()*(v.s-1) && v.n*v.o*oh*ow*v.c/g*v.r*v.s < 60000 {
+		if v.h+2*v.p.Pad > v.p.D()*(v.r-1) && v.w+2*v.p.Pad > v.p.D()*(v.s-1) && v.n*v.o*oh*ow*v.c/g*v.r*v.s < 40000 {
 			convs = append(convs, v)
 		}
 	}
@@ -91,7 +91,7 @@ func convolutions(r *rand.Rand) (cs []call) {
 
 func norms(r *rand.Rand) (cs []call) {
 	shapes := [][]int{{1, 1}, {5, 1}, {7, 33}, {300, 17}, {2, 1000}, {1, 1, 1, 2}, {2, 16, 8, 8}, {3, 64, 4, 5}, {1, 65, 7, 3}, {2, 3, 17, 16}, {1, 1031, 2, 2}, {5, 1, 32, 32}, {2, 32, 32, 32}}
-	for range 12 {
+	for range 8 {
 		shapes = append(shapes, []int{1 + r.IntN(5), 1 + r.IntN(40), 1 + r.IntN(9), 1 + r.IntN(9)})
 	}
 	for _, s := range shapes {
@@ -156,7 +156,7 @@ func pools(r *rand.Rand) (cs []call) {
 	for len(ps) < 40 {
 		v := pool{kernels.Pool2D{Size: 1 + r.IntN(5), Stride: r.IntN(4)}, 1 + r.IntN(5), 1 + r.IntN(40), 1 + r.IntN(17), 1 + r.IntN(17)}
 		v.p.Pad = r.IntN(v.p.Size/2 + 1)
-		if v.p.Size <= min(v.h, v.w)+2*v.p.Pad && v.n*v.c*v.h*v.w < 20000 {
+		if v.p.Size <= min(v.h, v.w)+2*v.p.Pad && v.n*v.c*v.h*v.w < 12000 {
 			ps = append(ps, v)
 		}
 	}

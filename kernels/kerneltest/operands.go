@@ -243,3 +243,12 @@ func (o *operands) damage() string {
 	}
 	return ""
 }
+
+// bits is all memory of the call, results and inputs.
+func (o *operands) bits() string {
+	var all []byte
+	for _, x := range o.held {
+		all = append(all, bits(x.t)...)
+	}
+	return string(all)
+}

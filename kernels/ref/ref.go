@@ -28,16 +28,15 @@ func (Backend) String() string { return "cpu ref" }
 // places lists where t's elements stand, in row-major order, as distances from
 // the first.
 func places(t *tensor.Tensor) []int {
-	at := make([]int, t.Size())
-	block := t.Size()
+	at := []int{0}
 	for axis, n := range t.Shape() {
-		if n == 0 {
-			break
+		next := make([]int, 0, len(at)*n)
+		for _, first := range at {
+			for i := range n {
+				next = append(next, first+i*t.Strides()[axis])
+			}
 		}
-		block /= n
-		for k := range at {
-			at[k] += k / block % n * t.Strides()[axis]
-		}
+		at = next
 	}
 	return at
 }
