@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"phase/phase/train"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/pflag"
+)
+
+// settings binds every field of a train.Config to flags, and reads the same
+// names from a TOML file.
+type settings struct {
+	flags   *pflag.FlagSet
+	scratch train.Config // what the flags are parsed into; only those set count
+	config  string
+	print   bool
+	dataDir string
+}
+
+func addSettings(fs *pflag.FlagSet) *settings {
+	s := &settings{flags: fs, scratch: train.Recipe("fashion")}
+	bind(fs, &s.scratch)
+	// These depend on the data set and the method: say so instead of a number.
+	for _, name := range []string{"milestones", "stage2-epochs"} {
+		fs.Lookup(name).DefValue = ""
+	}
+	addTo(fs, "Run", func() {
+		fs.StringVar(&s.config, "config", "", "read settings from this TOML file; flags win")
+		fs.BoolVar(&s.print, "print-config", false, "print the settings as TOML and stop")
+	})
+	addDataDir(fs, &s.dataDir)
+	return s
+}
+
+func addDataDir(fs *pflag.FlagSet, dir *string) {
+	addTo(fs, "Data", func() {
+		fs.StringVar(dir, "data-dir", "", "folder of the named data sets (else $PHASE_DATA, else the user's cache)")
+	})
+}
+
+// addTo runs define and puts the flags it defines under a heading.
+func addTo(fs *pflag.FlagSet, heading string, define func()) {
+	before := map[string]bool{}
+	fs.VisitAll(func(f *pflag.Flag) { before[f.Name] = true })
+	define()
+	fs.VisitAll(func(f *pflag.Flag) {
+		if !before[f.Name] {
+			_ = fs.SetAnnotation(f.Name, group, []string{heading})
+		}
+	})
+}
+
+// bind defines a flag for every setting of c, writing into c.
+func bind(fs *pflag.FlagSet, c *train.Config) {
+	c.Fields(func(name, heading, help string, value any) {
+		addTo(fs, heading, func() {
+			switch v := value.(type) {
+			case *string:
+				fs.StringVar(v, name, *v, help)
+			case *bool:
+				fs.BoolVar(v, name, *v, help)
+			case *int:
+				fs.IntVar(v, name, *v, help)
+			case *uint32:
+				fs.Uint32Var(v, name, *v, help)
+			case *uint64:
+				fs.Uint64Var(v, name, *v, help)
+			case *float64:
+				fs.Float64Var(v, name, *v, help)
+			case *[]int:
+				fs.IntSliceVar(v, name, *v, help)
+			default:
+				panic(fmt.Sprintf("setting %s has type %T, for which there is no flag", name, value))
+			}
+		})
+	})
+}
+
+// resolve is the configuration: the preset's defaults, changed by the settings
+// file, changed by the flags.
+func (s *settings) resolve() (train.Config, error) {
+	file, err := s.read()
+	if err != nil {
+		return train.Config{}, err
+	}
+	given := map[string]string{}
+	s.scratch.Fields(func(name, _, _ string, _ any) {
+		if v, ok := file[name]; ok {
+			given[name] = v
+		}
+		if f := s.flags.Lookup(name); f.Changed {
+			given[name] = strings.Trim(f.Value.String(), "[]")
+		}
+	})
+	pick := func(name, otherwise string) string {
+		if v, ok := given[name]; ok {
+			return v
+		}
+		return otherwise
+	}
+	c, err := train.Defaults(pick("method", "phase"), pick("data", "fashion"))
+	if err != nil {
+		return c, usageError{err}
+	}
+	method := c.Method
+	fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	bind(fs, &c)
+	for name, v := range given {
+		if err := fs.Set(name, v); err != nil {
+			return c, usagef("%s: %s = %s: %v", s.config, name, v, err)
+		}
+	}
+	c.Method = method
+	if err := c.Resolve(); err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}
+
+// read is the settings file as text by name, or nothing without one.
+func (s *settings) read() (map[string]string, error) {
+	if s.config == "" {
+		return nil, nil
+	}
+	var raw map[string]any
+	if _, err := toml.DecodeFile(s.config, &raw); err != nil {
+		return nil, usagef("--config %s: %v", s.config, err)
+	}
+	var names []string
+	s.scratch.Fields(func(name, _, _ string, _ any) { names = append(names, name) })
+	out := map[string]string{}
+	for k, v := range raw {
+		if !contains(names, k) {
+			return nil, usagef("--config %s: unknown setting %q%s", s.config, k, didYouMean(k, names))
+		}
+		if list, ok := v.([]any); ok {
+			text := fmt.Sprint(list)
+			v = strings.ReplaceAll(strings.Trim(text, "[]"), " ", ",")
+		}
+		out[k] = fmt.Sprint(v)
+	}
+	return out, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+// writeTOML prints c so that --config reads it back.
+func (p *program) writeTOML(c train.Config) error {
+	e := toml.NewEncoder(p.out)
+	var failed error
+	c.Fields(func(name, _, _ string, value any) {
+		if err := e.Encode(map[string]any{name: value}); err != nil {
+			failed = err
+		}
+	})
+	return failed
+}
+
+// dataDirs lists the folders in which named data sets are looked for.
+func dataDirs(flag string) []string {
+	if flag != "" {
+		return []string{flag}
+	}
+	if env := os.Getenv("PHASE_DATA"); env != "" {
+		return []string{env}
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		return []string{filepath.Join(cache, "phase")}
+	}
+	return nil
+}

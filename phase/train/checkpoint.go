@@ -1,0 +1,113 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"phase/nn"
+	"phase/tensor"
+	"phase/tensor/safetensors"
+)
+
+// A state is what a checkpoint holds besides tensors. The tensors are the
+// model's ("model.NAME"), the optimizer's ("optim.NAME") and the weights of
+// the present stage ("weights.class", "weights.sample").
+type state struct {
+	At      position      `json:"at"`
+	History []Epoch       `json:"history"`
+	Stages  []StageResult `json:"stages"`
+	Weights string        `json:"weights"` // their kind; "" without
+}
+
+// save writes the checkpoint, whole or not at all. A model with a number that
+// is not finite is not saved.
+func (r *run) save() error {
+	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Meta: map[string]string{}}
+	for name, t := range nn.State(r.model) {
+		if err := finite(name, t); err != nil {
+			return fmt.Errorf("after epoch %d, step %d: %v; not saved over the last good checkpoint in %s", r.at.Epoch, r.at.Step, err, r.dir.path)
+		}
+		f.Tensors["model."+name] = t
+	}
+	for name, t := range r.opt.State() {
+		f.Tensors["optim."+name] = t
+	}
+	s := state{At: r.at, History: r.history, Stages: r.stages}
+	if r.weights != nil {
+		s.Weights = r.weights.kind
+		f.Tensors["weights.class"] = tensor.Of(r.weights.class, len(r.weights.class))
+		f.Tensors["weights.sample"] = tensor.Of(r.weights.sample, len(r.weights.sample))
+	}
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	f.Meta["state"] = string(text)
+	f.Meta["state_schema"] = strconv.Itoa(Schema)
+	return safetensors.WriteFile(r.dir.file(CheckpointFile), f)
+}
+
+func finite(name string, t *tensor.Tensor) error {
+	if t.DType() != tensor.F32 {
+		return nil
+	}
+	for i, v := range tensor.Data[float32](t) {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("%s[%d] is %g", name, i, v)
+		}
+	}
+	return nil
+}
+
+// restore puts the run where its checkpoint left it.
+func (r *run) restore() error {
+	path := r.dir.file(CheckpointFile)
+	f, err := safetensors.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if v := f.Meta["state_schema"]; v != strconv.Itoa(Schema) {
+		return fmt.Errorf("%s: state schema %q, this program reads %d", path, v, Schema)
+	}
+	var s state
+	if err := json.Unmarshal([]byte(f.Meta["state"]), &s); err != nil {
+		return fmt.Errorf("%s: its state: %v", path, err)
+	}
+	model, moments := map[string]*tensor.Tensor{}, map[string]*tensor.Tensor{}
+	for name, t := range f.Tensors {
+		if n, ok := strings.CutPrefix(name, "model."); ok {
+			model[n] = t
+		} else if n, ok := strings.CutPrefix(name, "optim."); ok {
+			moments[n] = t
+		}
+	}
+	if err := nn.Load(r.model, model); err != nil {
+		return fmt.Errorf("%s: %v", path, err)
+	}
+	if s.At.Epoch < 0 || s.At.Epoch > r.c.Epochs || s.At.Step < 0 || len(s.History) != s.At.Epoch {
+		return fmt.Errorf("%s: its position, epoch %d, step %d with %d epochs recorded, is not one of this run", path, s.At.Epoch, s.At.Step, len(s.History))
+	}
+	r.at, r.history, r.stages = s.At, s.History, s.Stages
+	if s.Weights != "" {
+		class, sample := f.Tensors["weights.class"], f.Tensors["weights.sample"]
+		if class == nil || sample == nil || class.Size() != len(r.s.Counts) || sample.Size() != r.s.Train.Len() {
+			return fmt.Errorf("%s: its %s weights do not fit the data", path, s.Weights)
+		}
+		r.weights = &weights{kind: s.Weights, class: tensor.Data[float64](class), sample: tensor.Data[float32](sample)}
+	}
+	// An optimizer is entered at the beginning of a stage, so a checkpoint
+	// between the stages still holds that of stage 1.
+	at := r.at.Epoch
+	if r.at.Step == 0 && at == r.c.firstOfStage2() && at > 0 {
+		r.at.Epoch--
+	}
+	r.enter()
+	r.at.Epoch = at
+	if err := r.opt.Load(moments); err != nil {
+		return fmt.Errorf("%s: %v", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,423 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"phase/autograd"
+	"phase/kernels"
+	"phase/nn"
+	"phase/optim"
+	"phase/phase"
+	"phase/phase/data"
+	"phase/phase/longtail"
+	"phase/tensor"
+)
+
+// ErrInterrupted is what Run returns after its context was cancelled and its
+// work saved: the run can be resumed.
+var ErrInterrupted = errors.New("interrupted, and saved: --resume goes on")
+
+// Options are what a run may differ in without differing in its result.
+type Options struct {
+	Dir     string      // the run directory
+	Resume  bool        // go on with the run in Dir
+	Force   bool        // start anew in Dir even if a run is there
+	Workers int         // goroutines that prepare batches
+	Version string      // of the program, for config.json
+	Report  func(Event) // called after every step and every epoch; nil says nothing
+}
+
+// An Event is what a run reports while it goes on.
+type Event struct {
+	Stage           string
+	Epoch, Epochs   int // Epoch counted from 1, over all stages
+	Step, Steps     int
+	Loss            float64
+	ImagesPerSecond float64
+	Done            *Epoch // set when the epoch has ended
+	Note            string // something worth a line, such as what stage 2's weights are
+}
+
+// A run is one training under way.
+type run struct {
+	c   Config
+	o   Options
+	s   *Source
+	dir *runDir
+
+	model nn.Model
+	opt   optim.Optimizer // of what the present stage trains
+	tape  autograd.Tape
+	eval  autograd.Tape
+
+	// Where the run stands: everything that a checkpoint holds besides the
+	// tensors.
+	at      position
+	history []Epoch
+	stages  []StageResult
+	weights *weights // of the present stage; nil weighs all alike
+
+	frozen *frozen // cached features of a frozen extractor, or nil
+}
+
+// A position is the next step to take and the sums over the epoch so far.
+type position struct {
+	Epoch   int     `json:"epoch"` // counted from 0
+	Step    int     `json:"step"`
+	Loss    float64 `json:"loss"` // sum over images
+	Right   int     `json:"right"`
+	Seen    int     `json:"seen"`
+	Seconds float64 `json:"seconds"` // spent in this epoch
+	Total   float64 `json:"total_seconds"`
+}
+
+// Run trains as c says on s, in the directory that o names, and returns what
+// came of it. Cancelling ctx stops it after the step under way, with a
+// checkpoint, and ErrInterrupted.
+func Run(ctx context.Context, c Config, s *Source, o Options) (*Result, error) {
+	dir, err := openDir(o.Dir, o.Resume, o.Force)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.close()
+	r := &run{c: c, o: o, s: s, dir: dir}
+	if r.o.Report == nil {
+		r.o.Report = func(Event) {}
+	}
+	if r.model, err = newModel(c, s); err != nil {
+		return nil, err
+	}
+	if err := r.begin(); err != nil {
+		return nil, err
+	}
+	for r.at.Epoch < c.Epochs {
+		if err := r.epoch(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.finish()
+}
+
+// newModel makes the configured model for the data, with weights of the
+// configured seed.
+func newModel(c Config, s *Source) (nn.Model, error) {
+	shape := s.Train.Shape()
+	if len(shape) == 1 { // feature rows
+		shape = tensor.Shape{shape[0], 1, 1}
+	}
+	if shape[1] != shape[2] {
+		return nil, fmt.Errorf("the images of %s are %d high and %d wide, and the models take square ones: set --size", c.Data, shape[1], shape[2])
+	}
+	m, err := nn.New(c.Model, nn.Config{Width: c.Width, Classes: len(s.Counts), Channels: shape[0], Size: shape[1], Seed: c.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("--model %s on %s: %v", c.Model, c.Data, err)
+	}
+	return m, nil
+}
+
+// begin writes or checks config.json, and restores the checkpoint of a run
+// that is resumed.
+func (r *run) begin() error {
+	hash, err := r.s.Manifest.Hash()
+	if err != nil {
+		return err
+	}
+	h := header{Schema: Schema, Version: r.o.Version, DataSHA256: r.s.Checksum, ManifestHash: hash, Config: r.c}
+	if r.o.Resume {
+		old, err := readHeader(r.dir.path)
+		if err != nil {
+			return err
+		}
+		if d := old.Config.Differences(r.c); len(d) > 0 {
+			return fmt.Errorf("%s was started with other settings (then, now): %s", r.dir.path, d[0])
+		}
+		if old.DataSHA256 != h.DataSHA256 || old.ManifestHash != hash {
+			return fmt.Errorf("%s was started on other data: %s has changed since", r.dir.path, r.c.Data)
+		}
+		return r.restore()
+	}
+	if err := writeJSON(r.dir.file(ConfigFile), h); err != nil {
+		return err
+	}
+	r.enter()
+	return r.save()
+}
+
+// firstOfStage2 is the first epoch of stage 2, or Epochs if there is none.
+func (c Config) firstOfStage2() int { return c.Epochs - c.Stage2Epochs }
+
+// second reports whether the run is in stage 2.
+func (r *run) second() bool { return r.at.Epoch >= r.c.firstOfStage2() }
+
+// stage is the present stage's name.
+func (r *run) stage() string {
+	switch {
+	case r.second():
+		return r.c.Stage2
+	case r.c.GammaPos > 0 && r.c.GammaNeg > 0:
+		return "daw"
+	case r.c.GammaPos > 0:
+		return "focal"
+	case r.c.Stage1Weight != "none":
+		return "cb"
+	case r.c.Smooth > 0:
+		return "label-smoothing"
+	}
+	return "ce"
+}
+
+// enter prepares the parameters and the optimizer of the stage that the
+// present epoch belongs to. A stage 2 that freezes the extractor has buffers
+// of its own; one that does not goes on with those of stage 1.
+func (r *run) enter() {
+	params := optim.All(nn.Params(r.model))
+	if r.second() && r.c.Freeze {
+		ofHead := map[*autograd.Var]bool{}
+		for _, v := range nn.Params(r.model.Head()) {
+			ofHead[v] = true
+		}
+		params = slices.DeleteFunc(params, func(p optim.Param) bool { return !ofHead[p.Var] })
+	}
+	var base optim.Optimizer
+	if r.c.Optimizer == "adamw" {
+		base = &optim.AdamW{Params: params, Decay: r.c.WeightDecay}
+	} else {
+		base = &optim.SGD{Params: params, Momentum: r.c.Momentum, Nesterov: r.c.Nesterov, Decay: r.c.WeightDecay}
+	}
+	r.opt = base
+	if r.c.SAM > 0 {
+		r.opt = &optim.SAM{Rho: r.c.SAM, Base: base}
+	}
+}
+
+// enterStage2 does what happens once, between the stages.
+func (r *run) enterStage2() {
+	if r.c.Reinit {
+		r.model.Head().Reset(rand.New(rand.NewPCG(r.c.Seed, 2)))
+	}
+	if r.c.Freeze || r.c.Reinit {
+		r.enter()
+	}
+}
+
+// epoch trains one epoch, from the step where it stands, and ends with a
+// checkpoint.
+func (r *run) epoch(ctx context.Context) error {
+	if r.at.Step == 0 {
+		if r.at.Epoch == r.c.firstOfStage2() && r.c.Stage2Epochs > 0 && r.at.Epoch > 0 {
+			r.enterStage2()
+		}
+		if err := r.weigh(ctx); err != nil {
+			return r.stopped(err)
+		}
+	}
+	loader, err := r.loader(ctx)
+	if err != nil {
+		return r.stopped(err)
+	}
+	lr, steps := r.c.LearningRate(r.at.Epoch), loader.Len()
+	began, before, seen := time.Now(), r.at.Seconds, r.at.Seen
+	spent := func() float64 { return before + time.Since(began).Seconds() }
+	for batch, err := range loader.Epoch(ctx, r.at.Epoch, r.at.Step) {
+		if err != nil {
+			r.at.Seconds = spent()
+			return r.stopped(err)
+		}
+		loss, right, err := r.step(batch, lr)
+		if err != nil {
+			return err
+		}
+		n := batch.Y.Size()
+		r.at.Step, r.at.Loss, r.at.Right, r.at.Seen = r.at.Step+1, r.at.Loss+loss*float64(n), r.at.Right+right, r.at.Seen+n
+		r.o.Report(Event{Stage: r.stage(), Epoch: r.at.Epoch + 1, Epochs: r.c.Epochs, Step: r.at.Step, Steps: steps, Loss: loss,
+			ImagesPerSecond: float64(r.at.Seen-seen) / time.Since(began).Seconds()})
+		if ctx.Err() != nil && r.at.Step < steps {
+			r.at.Seconds = spent()
+			return r.stopped(ctx.Err())
+		}
+	}
+	return r.endEpoch(lr, spent())
+}
+
+// endEpoch evaluates, records and saves, and moves on to the next epoch.
+func (r *run) endEpoch(lr, seconds float64) error {
+	e := Epoch{Schema: Schema, Stage: r.stage(), Epoch: r.at.Epoch + 1, LR: lr, Seconds: seconds,
+		Loss: r.at.Loss / float64(r.at.Seen), TrainAccuracy: float64(r.at.Right) / float64(r.at.Seen), ImagesPerSecond: float64(r.at.Seen) / seconds}
+	last := e.Epoch == r.c.Epochs || e.Epoch == r.c.firstOfStage2()
+	if last || e.Epoch%r.c.EvalEvery == 0 {
+		acc, err := r.evaluate()
+		if err != nil {
+			return err
+		}
+		e.Test = &acc
+	}
+	if last {
+		r.stages = append(r.stages, StageResult{Name: e.Stage, Epochs: e.Epoch - r.epochsBefore(), Loss: e.Loss, Accuracy: summary(*e.Test)})
+	}
+	if e.Test != nil && e.Epoch < r.c.Epochs {
+		short := summary(*e.Test)
+		e.Test = &short
+	}
+	r.history = append(r.history, e)
+	r.at = position{Epoch: e.Epoch, Total: r.at.Total + seconds}
+	if last || e.Epoch%r.c.CheckpointEvery == 0 {
+		if err := r.save(); err != nil {
+			return err
+		}
+		if err := r.dir.writeMetrics(r.history); err != nil {
+			return err
+		}
+	}
+	r.o.Report(Event{Stage: e.Stage, Epoch: e.Epoch, Epochs: r.c.Epochs, Done: &e})
+	return nil
+}
+
+func (r *run) epochsBefore() int {
+	n := 0
+	for _, s := range r.stages {
+		n += s.Epochs
+	}
+	return n
+}
+
+// summary is an accuracy without its tables.
+func summary(a longtail.Accuracy) longtail.Accuracy {
+	a.PerClass, a.Confusion = nil, nil
+	return a
+}
+
+// stopped saves the run if err is an interrupt.
+func (r *run) stopped(err error) error {
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if err := r.save(); err != nil {
+		return err
+	}
+	if err := r.dir.writeMetrics(r.history); err != nil {
+		return err
+	}
+	return ErrInterrupted
+}
+
+// step trains on one batch and returns its loss and how many were right.
+func (r *run) step(b *data.Batch, lr float64) (loss float64, right int, err error) {
+	w := r.weights.of(b)
+	denominator := float64(b.Y.Size())
+	if r.c.Reduction == string(phase.WeightedMean) {
+		denominator = sum(w)
+	}
+	var params kernels.SoftmaxLoss
+	if !r.second() {
+		params = r.c.Loss()
+	}
+	weight := tensor.Of(w, len(w))
+	seed := r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)
+	loss = r.opt.Step(lr, func(pass int) float64 {
+		r.tape.Reset()
+		p := &nn.Pass{Train: true, Frozen: pass > 0, Seed: seed}
+		logits := r.logits(p, b.X)
+		if pass == 0 {
+			right = hits(logits.Value, b.Y)
+		}
+		l := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(logits, b.Y, weight, params)), 1/denominator)
+		r.tape.Backward(l)
+		if r.c.Clip > 0 {
+			r.opt.Parameters().ClipNorm(r.c.Clip)
+		}
+		return l.Item()
+	})
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return 0, 0, fmt.Errorf("the loss became %g in epoch %d, step %d, at learning rate %g: a smaller --lr may help; the last good checkpoint, after epoch %d, is in %s",
+			loss, r.at.Epoch+1, r.at.Step+1, lr, r.lastSaved(), r.dir.path)
+	}
+	return loss, right, nil
+}
+
+// lastSaved is the epoch after which the checkpoint was written.
+func (r *run) lastSaved() int { return r.at.Epoch / r.c.CheckpointEvery * r.c.CheckpointEvery }
+
+// logits is the forward pass of the present stage: of the whole model, of the
+// head on the frozen extractor's features, or of the head on cached ones.
+func (r *run) logits(p *nn.Pass, x *tensor.Tensor) *autograd.Var {
+	switch {
+	case r.frozen != nil:
+		return r.model.Head().Forward(p, r.tape.Watch(x))
+	case r.second() && r.c.Freeze:
+		r.eval.Reset()
+		f := r.model.Features(&nn.Pass{}, r.eval.Watch(x))
+		return r.model.Head().Forward(p, r.tape.Watch(f.Value))
+	}
+	return r.model.Forward(p, r.tape.Watch(x))
+}
+
+func sum(w []float32) (s float64) {
+	for _, v := range w {
+		s += float64(v)
+	}
+	return s
+}
+
+// hits counts the rows of logits (n,k) whose largest element is the label's.
+func hits(logits, labels *tensor.Tensor) (n int) {
+	y := tensor.Data[int64](labels)
+	for i, p := range argmax(logits) {
+		if int64(p) == y[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// argmax is the position of the first largest element of each row of x (n,k).
+func argmax(x *tensor.Tensor) []int {
+	k, v := x.Dim(1), tensor.Data[float32](x)
+	out := make([]int, x.Dim(0))
+	for i := range out {
+		row := v[i*k : (i+1)*k]
+		for j := range row {
+			if row[j] > row[out[i]] {
+				out[i] = j
+			}
+		}
+	}
+	return out
+}
+
+// finish writes the model, the weights and the result.
+func (r *run) finish() (*Result, error) {
+	last := r.history[len(r.history)-1]
+	res := &Result{
+		Schema: Schema, Method: r.c.Method, Data: r.c.Data, Imbalance: r.c.Imbalance, Model: r.c.Model, Width: r.c.Width, Seed: r.c.Seed,
+		Device:      kernels.For(r.opt.Parameters()[0].Var.Value).String(),
+		TrainImages: r.s.Train.Len(), TestImages: r.s.Test.Len(), SkippedImages: len(r.s.Skipped), Classes: len(r.s.Counts), Counts: r.s.Counts,
+		Stages: r.stages, Accuracy: *last.Test, Seconds: r.at.Total,
+	}
+	var rates []float64
+	for _, e := range r.history {
+		if e.Test != nil && e.Test.Overall > res.Best.Overall {
+			res.Best = Best{Epoch: e.Epoch, Overall: e.Test.Overall}
+		}
+		if e.Epoch <= r.c.firstOfStage2() || len(r.stages) == 1 {
+			rates = append(rates, e.ImagesPerSecond)
+		}
+	}
+	slices.Sort(rates)
+	res.ImagesPerSecond = rates[len(rates)/2]
+	if err := saveModel(r.dir.file(ModelFile), r.c, r.s, r.model); err != nil {
+		return nil, err
+	}
+	if err := r.writeWeights(); err != nil {
+		return nil, err
+	}
+	if err := r.dir.writeMetrics(r.history); err != nil {
+		return nil, err
+	}
+	return res, writeJSON(r.dir.file(ResultFile), res)
+}

@@ -1,0 +1,72 @@
+package train
+
+import (
+	"fmt"
+
+	"phase/phase/data"
+	"phase/phase/longtail"
+)
+
+// A Source is the data of a run: the training subset, the test set and what
+// identifies them.
+type Source struct {
+	Train, Test data.Dataset
+	Normalize   data.Normalize
+	Counts      []int  // training images of each class
+	Checksum    string // of the whole training set, before the subset was drawn
+	Manifest    longtail.Manifest
+	Skipped     []data.BadFile
+}
+
+// OpenSource opens the configured data and draws the long-tailed subset. Named
+// sets are looked for in dirs.
+func OpenSource(c Config, dirs []string) (*Source, error) {
+	pair, err := data.Open(data.Spec{Data: c.Data, Dirs: dirs, Holdout: c.Holdout, Seed: c.Seed, Size: c.Size, MaxPixels: c.MaxPixels, SkipBad: c.SkipBad})
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{Train: pair.Train, Test: pair.Test, Normalize: pair.Normalize, Skipped: pair.Skipped}
+	if s.Checksum, err = data.Checksum(pair.Train); err != nil {
+		return nil, err
+	}
+	labels, have := data.Labels(pair.Train), data.Counts(pair.Train)
+	s.Counts = have
+	if c.Imbalance > 1 {
+		s.Counts, err = tailCounts(c, have)
+		if err != nil {
+			return nil, err
+		}
+	}
+	index, err := longtail.Subset(labels, s.Counts, c.SubsetSeed)
+	if err != nil {
+		return nil, fmt.Errorf("--imbalance %g of %s: %v", c.Imbalance, c.Data, err)
+	}
+	s.Train = data.Subset(pair.Train, index)
+	s.Manifest = longtail.Manifest{DataSHA256: s.Checksum, Profile: longtail.Profile(c.Profile), Imbalance: c.Imbalance, Seed: c.SubsetSeed, Counts: s.Counts, Indices: index}
+	return s, nil
+}
+
+// tailCounts is how many images of each class to keep: the profile, starting
+// from the largest class. A set that already is a long tail, such as a part of
+// CIFAR, must hold what the profile asks for.
+func tailCounts(c Config, have []int) ([]int, error) {
+	most := 0
+	for _, n := range have {
+		most = max(most, n)
+	}
+	want, err := longtail.Counts(longtail.Profile(c.Profile), most, len(have), c.Imbalance)
+	if err != nil {
+		return nil, fmt.Errorf("--imbalance %g of %s: %v", c.Imbalance, c.Data, err)
+	}
+	for class, n := range want {
+		if n > have[class] {
+			return nil, fmt.Errorf("--imbalance %g of %s wants %d images of class %d, which has %d: a larger factor is possible, or 1 for the data as it is", c.Imbalance, c.Data, n, class, have[class])
+		}
+	}
+	return want, nil
+}
+
+// Thresholds are the limits of the many/medium/few groups.
+func (c Config) Thresholds() longtail.Thresholds {
+	return longtail.Thresholds{Many: c.Many, Few: c.Few}
+}
