@@ -19,8 +19,8 @@ import (
 // convKernels are the convolution kernels of one variant; the zero value
 // leaves everything to matrix products.
 type convKernels struct {
-	strips []stripKernel // preferred ones first
-	patch  patchKernel
+	strips  []stripKernel // preferred ones first
+	patches []patchKernel // all for the same outputs, with falling numbers of channels, down to 1
 }
 
 // A span is one axis of a gather: place q takes from source place
@@ -177,17 +177,18 @@ func (g *gather) pack(group, p int) {
 	if outs < panel {
 		clear(dst)
 	}
-	for q := range outs {
-		for c := range g.in {
-			w := g.weights[group*g.groupStep+(p*panel+q)*g.outStep+c*g.inStep:]
-			at := c*panel + q
-			for u := range g.y.count {
-				tap := (g.y.tap+u*g.y.tapStep)*g.taps + g.x.tap
-				for range g.x.count {
-					dst[at] = w[tap]
-					at += g.in * panel
-					tap += g.x.tapStep
+	at := 0
+	for u := range g.y.count {
+		for v := range g.x.count {
+			tap := (g.y.tap+u*g.y.tapStep)*g.taps + g.x.tap + v*g.x.tapStep
+			w := g.weights[group*g.groupStep+p*panel*g.outStep+tap:]
+			for c := range g.in {
+				from := c * g.inStep
+				for q := range dst[at:][:outs] {
+					dst[at+q] = w[from]
+					from += g.outStep
 				}
+				at += panel
 			}
 		}
 	}

@@ -8,12 +8,12 @@ var convAVX512 = convKernels{
 		{8, 32, strip8x32AVX512}, {7, 32, strip7x32AVX512},
 		{8, 16, strip8x16AVX512}, {7, 16, strip7x16AVX512},
 	},
-	patch: patchKernel{8, 16, gradPatch8x16AVX512},
+	patches: []patchKernel{{8, 16, gradPatch8x16AVX512}, {3, 16, gradPatch3x16AVX512}, {1, 16, gradPatch1x16AVX512}},
 }
 
 var convAVX2 = convKernels{
-	strips: []stripKernel{{8, 8, strip8x8AVX2}, {7, 8, strip7x8AVX2}},
-	patch:  patchKernel{4, 8, gradPatch4x8AVX2},
+	strips:  []stripKernel{{8, 8, strip8x8AVX2}, {7, 8, strip7x8AVX2}},
+	patches: []patchKernel{{4, 8, gradPatch4x8AVX2}, {3, 8, gradPatch3x8AVX2}, {1, 8, gradPatch1x8AVX2}},
 }
 
 // The strip kernels equal this loop, for the pixels and output channels in
@@ -84,4 +84,16 @@ func strip7x8AVX2(p *strip)
 func gradPatch8x16AVX512(p *gradPatch)
 
 //go:noescape
+func gradPatch3x16AVX512(p *gradPatch)
+
+//go:noescape
+func gradPatch1x16AVX512(p *gradPatch)
+
+//go:noescape
 func gradPatch4x8AVX2(p *gradPatch)
+
+//go:noescape
+func gradPatch3x8AVX2(p *gradPatch)
+
+//go:noescape
+func gradPatch1x8AVX2(p *gradPatch)

@@ -40,9 +40,8 @@ type weightGrad struct {
 	gather         // the convolution: its source is x, its destination dy
 	partial        []float32
 	chunks, pieces int
-	size           int // of a partial sum
-	fresh          bool
-	patch          *patchKernel
+	size           int           // of a partial sum
+	patches        []patchKernel // direct, where not nil
 }
 
 // pieceOutputs is how many outputs an item of work that lowers the images has:
@@ -58,20 +57,20 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 		b.Backend.Conv2DGradW(p, dw, x, dy)
 		return
 	}
+	dw.Zeroed()
 	if dy.Size() == 0 || dw.T.Size() == 0 {
-		dw.Zeroed()
 		return
 	}
-	g := weightGrad{gather: convolution(p, dy, x, dw.T), fresh: dw.Fresh}
+	g := weightGrad{gather: convolution(p, dy, x, dw.T)}
 	g.size = g.groups * g.panels() * g.k() * panel
 	g.chunks = min(16, g.images)
 	for g.chunks > 1 && g.chunks*g.size > partialFloats {
 		g.chunks /= 2
 	}
 	g.pieces = ceil(g.out, pieceOutputs)
-	if patch := &b.conv.patch; patch.run != nil && g.same3x3() && g.in%patch.channels == 0 && g.out%panel == 0 {
-		g.patch = patch
-		g.pieces = g.out / patch.outputs
+	if len(b.conv.patches) > 0 && g.same3x3() && g.out%panel == 0 {
+		g.patches = b.conv.patches
+		g.pieces = g.out / g.patches[0].outputs
 	}
 	s := b.pool.get(g.chunks * g.size)
 	defer b.pool.put(s)
@@ -86,8 +85,8 @@ func (b *Backend) runWeightGrad(g *weightGrad) {
 		chunk, group, piece := i/inChunk, i%inChunk/g.pieces, i%g.pieces
 		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
 		partial := g.partial[chunk*g.size:][:g.size]
-		if g.patch != nil {
-			b.patches(g, partial, first, end, piece*g.patch.outputs)
+		if g.patches != nil {
+			b.patches(g, partial, first, end, piece*g.patches[0].outputs)
 		} else {
 			b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs)
 		}
@@ -110,22 +109,21 @@ func (b *Backend) sumChunks(g *weightGrad, i int) {
 	b.gemm.sum(&s.sum)
 }
 
-// unpack adds the sum of one panel of outputs to the gradient, or writes it.
+// unpack adds the sum of one panel of outputs to the gradient.
 func (g *weightGrad) unpack(group, p int) {
 	src := g.partial[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
 	area := g.y.count * g.x.count
-	for q := range min(panel, g.out-p*panel) {
+	outs := min(panel, g.out-p*panel)
+	at := 0
+	for t := range area {
+		dw := g.weights[group*g.groupStep+p*panel*g.outStep+t:]
 		for c := range g.in {
-			dw := g.weights[group*g.groupStep+(p*panel+q)*g.outStep+c*g.inStep:][:area]
-			at := c*panel + q
-			for t := range dw {
-				if g.fresh {
-					dw[t] = src[at]
-				} else {
-					dw[t] += src[at]
-				}
-				at += g.in * panel
+			to := c * g.inStep
+			for _, v := range src[at:][:outs] {
+				dw[to] += v
+				to += g.outStep
 			}
+			at += panel
 		}
 	}
 }
@@ -142,7 +140,7 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 
 	dw := partial[o/panel*g.k()*panel:][:g.k()*panel]
 	for at := o % panel; at < len(dw); at += panel {
-		clear(dw[at:][:g.patch.outputs])
+		clear(dw[at:][:g.patches[0].outputs])
 	}
 	pixels := g.h * g.w
 	images := max(1, min(maxPixels, patchFloats/g.in)/pixels)
@@ -161,10 +159,14 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 				}
 				x := g.src[(n*g.h+from+ky-1)*p.xRow:]
 				p.dy = g.dst[(n*g.h+from)*p.yRow+o:]
-				for c := 0; c < g.in; c += g.patch.channels {
+				list := g.patches
+				for c := 0; c < g.in; c += list[0].channels {
+					for g.in-c < list[0].channels {
+						list = list[1:]
+					}
 					p.x = x[c:]
 					p.dw = dw[(ky*3*g.in+c)*panel+o%panel:]
-					g.patch.run(p)
+					list[0].run(p)
 				}
 			}
 		}

@@ -12,8 +12,12 @@ func conv(a *asm) {
 	strip(a, zmm, 7, 2)
 	strip(a, ymm, 8, 1)
 	strip(a, ymm, 7, 1)
-	gradPatch(a, zmm, 8)
-	gradPatch(a, ymm, 4)
+	for _, channels := range []int{8, 3, 1} {
+		gradPatch(a, zmm, channels)
+	}
+	for _, channels := range []int{4, 3, 1} {
+		gradPatch(a, ymm, channels)
+	}
 }
 
 // strip writes the convolution of some neighbouring pixels of a row: for each
