@@ -47,10 +47,9 @@ func readIDX(r io.Reader, axes int) (b []byte, shape tensor.Shape, err error) {
 			return nil, nil, fmt.Errorf("byte %d: axis %d has extent %d, want 1 to %d", at, a, n, limit)
 		}
 		shape = append(shape, int(n))
-		size *= n // at most 2^58
-	}
-	if size > min(maxIDXBytes, math.MaxInt) {
-		return nil, nil, fmt.Errorf("byte 4: shape %v has %d bytes, want at most %d", shape, size, int64(min(maxIDXBytes, math.MaxInt)))
+		if size *= n; size > min(maxIDXBytes, math.MaxInt) { // after each axis, so that it never overflows
+			return nil, nil, fmt.Errorf("byte 4: axes %v have %d bytes, want at most %d", shape, size, int64(min(maxIDXBytes, math.MaxInt)))
+		}
 	}
 	if b, err = readN(r, size); err != nil {
 		return nil, nil, fmt.Errorf("data after the %d-byte header: %w", 4+4*axes, err)

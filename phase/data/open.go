@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,9 +40,9 @@ type Spec struct {
 
 func (s Spec) cache() int64 {
 	if s.CacheBytes == 0 {
-		return 2 << 30
+		return min(2<<30, math.MaxInt)
 	}
-	return s.CacheBytes
+	return min(s.CacheBytes, math.MaxInt)
 }
 
 const maxSize = 1 << 14
@@ -163,7 +164,7 @@ func openKnown(spec Spec) (*Pair, error) {
 		if k.Folder == "" {
 			return inMemory(func(folder) (train, test *memoryImages, err error) { return openFashion() }, fashionNorm)(folder{}, spec)
 		}
-		dir, err := k.find(spec.Dirs)
+		dir, err := k.Find(spec.Dirs)
 		if err != nil {
 			return nil, err
 		}
@@ -173,9 +174,10 @@ func openKnown(spec Spec) (*Pair, error) {
 		spec.Data, strings.Join(names, ", "))
 }
 
-// find is the folder of a named data set: DIR/Folder, or DIR itself if that is
-// its name.
-func (k Info) find(dirs []string) (string, error) {
+// Find is the folder of a data set that is not embedded: the first DIR/Folder,
+// or DIR itself if that is its name, that has the expected file. The error
+// lists where it was looked for.
+func (k Info) Find(dirs []string) (string, error) {
 	var tried []string
 	for _, dir := range dirs {
 		try := []string{filepath.Join(dir, k.Folder)}

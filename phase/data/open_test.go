@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -430,6 +431,56 @@ func TestChecksum(t *testing.T) {
 		}
 		seen[s] = what
 	}
+}
+
+func TestChecksumOfFeatures(t *testing.T) {
+	seen := map[string]bool{}
+	for _, x := range [][]float32{{1, 2}, {1, 3}, {2, 1}} {
+		f, err := NewFeatures(x, 1, []int{0, 0}, []string{"a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Checksum(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[s] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d checksums of 3 data sets", len(seen))
+	}
+}
+
+// A test set is matched with the training classes by name, never by position.
+func TestTestClassesAreMatchedByName(t *testing.T) {
+	one := pngBytes(rgbImage(0, 2, 2))
+	p := mustOpen(t, Spec{Data: "folder:" + tree(t, map[string][]byte{
+		"train/a/0.png": one, "train/b/0.png": one, "train/c/0.png": one, "train/c/.ipynb_checkpoints/0.png": one, "train/c/.0.png": nil,
+		"val/c/0.png": one, "val/b/0.png": one,
+	})})
+	wantLabels(t, p.Train, 0, 1, 2)
+	wantLabels(t, p.Test, 1, 2)
+	wantClasses(t, p.Test, "a", "b", "c")
+}
+
+// A file that goes away after Open is an error of the batch that needs it.
+func TestFileGoesAway(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 6 {
+		files[fmt.Sprintf("a/%d.png", i)] = pngBytes(rgbImage(i, 2, 2))
+	}
+	dir := tree(t, files)
+	p := mustOpen(t, Spec{Data: "folder:" + dir, CacheBytes: -1})
+	for i := range 6 {
+		if err := os.Remove(filepath.Join(dir, "a", fmt.Sprintf("%d.png", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, err := range (&Loader{Data: p.Train, Workers: 2}).Epoch(t.Context(), 0, 0) {
+		wantError(t, err, ".png", "no such file")
+	}
+	_, err := Checksum(p.Train)
+	wantError(t, err, ".png")
 }
 
 func TestRealCIFAR(t *testing.T) {
