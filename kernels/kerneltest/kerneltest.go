@@ -134,8 +134,9 @@ func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	alone := make([][len(dtypes)]string, len(cs)) // the bits that one processor leaves
 	for i, c := range cs {
+		memo := map[draw][]float64{}
 		for j, d := range dtypes {
-			if o, fault := c.run(b, plain(d, i)); fault == "" {
+			if o, fault := c.run(b, plain(d, i, memo)); fault == "" {
 				alone[i][j] = o.bits()
 			}
 		}
@@ -143,8 +144,9 @@ func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 	runtime.GOMAXPROCS(2)
 	failures := 0
 	for i, c := range cs {
+		memo := map[draw][]float64{}
 		for j, d := range dtypes {
-			if fault := c.fault(b, tol.of(d), plain(d, i), alone[i][j]); fault != "" {
+			if fault := c.fault(b, tol.of(d), plain(d, i, memo), alone[i][j]); fault != "" {
 				t.Errorf("%s %v, %s: %s", c.method, d, c.detail, fault)
 				if failures++; failures == maxReports {
 					t.Errorf("%s: enough; %d of %d calls are left", c.method, len(cs)-1-i, len(cs))
@@ -156,7 +158,9 @@ func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 }
 
 // plain is the mode of call number i.
-func plain(d tensor.DType, i int) mode { return mode{dtype: d, seed: i, offset: i % 8} }
+func plain(d tensor.DType, i int, memo map[draw][]float64) mode {
+	return mode{dtype: d, seed: i, offset: i % 8, memo: memo}
+}
 
 // fault is what is wrong with b's answer to c, or nothing. alone is what b left
 // when it had one processor.

@@ -15,10 +15,17 @@ import (
 type mode struct {
 	dtype    tensor.DType
 	seed     int
-	offset   int  // elements between an aligned address and a tensor's first
-	fresh    bool // accumulators are fresh: they hold NaN
-	abs      bool // all numbers are replaced by their absolute values
-	unwanted int  // bit i: accumulator i is nobody's wish
+	offset   int                // elements between an aligned address and a tensor's first
+	fresh    bool               // accumulators are fresh: they hold NaN
+	abs      bool               // all numbers are replaced by their absolute values
+	unwanted int                // bit i: accumulator i is nobody's wish
+	memo     map[draw][]float64 // the numbers drawn so far: runs of one call draw once
+}
+
+// A draw says whose numbers they are.
+type draw struct {
+	operand int
+	fresh   bool
 }
 
 // operands makes the tensors of one call.
@@ -102,9 +109,14 @@ func bits(t *tensor.Tensor) []byte {
 
 // floats holds a tensor of the call's dtype with f(i) at place i in memory.
 func (o *operands) floats(name string, images bool, shape []int, f func(i int) float64) *operand {
-	v := make([]float64, tensor.Shape(shape).Size())
-	for i := range v {
-		v[i] = f(i)
+	key := draw{len(o.held), o.fresh}
+	v, drawn := o.memo[key]
+	if !drawn {
+		v = make([]float64, tensor.Shape(shape).Size())
+		for i := range v {
+			v[i] = f(i)
+		}
+		o.memo[key] = v
 	}
 	if o.dtype == tensor.F32 {
 		return hold[float32](o, name, images, v, shape)
@@ -224,7 +236,9 @@ func (o *operands) logp(spread float64, n, k int) *tensor.Tensor {
 // snapshot remembers every operand as it is.
 func (o *operands) snapshot() {
 	for _, x := range o.held {
-		x.before = bits(x.t)
+		if !x.written {
+			x.before = bits(x.t)
+		}
 		if x.adds {
 			x.old = tensor.Values(x.t)
 		}
@@ -244,11 +258,13 @@ func (o *operands) damage() string {
 	return ""
 }
 
-// bits is all memory of the call, results and inputs.
+// bits is the memory of the results.
 func (o *operands) bits() string {
 	var all []byte
 	for _, x := range o.held {
-		all = append(all, bits(x.t)...)
+		if x.written {
+			all = append(all, bits(x.t)...)
+		}
 	}
 	return string(all)
 }
