@@ -43,16 +43,17 @@ func copyAs[T tensor.Elem](dst, src *tensor.Tensor) {
 
 // transpose copies planes whose last axis is not the source's, but whose last
 // but one is: row-major images to channels-last, and back. It goes by square
-// tiles, so that each cache line is fetched once.
+// tiles: strides are often a multiple of 4096 bytes, and a first-level cache
+// holds but 8 lines at such distances.
 func transpose[T tensor.Elem](w *walk, d, s []T) {
-	const tile = 32
+	const tile = 8
 	a, b := w.dims-2, w.dims-1
 	na, nb := w.n[a], w.n[b]
 	da, db, sb := w.s[0][a], w.s[0][b], w.s[1][b]
 	strip := max(block/nb, tile)
 	strips := (na + strip - 1) / strip
 	par(w.size(0, a)*strips, func(item int) {
-		at := w.place(item/strips, 0, a)
+		at, _ := w.place(item/strips, 0, a)
 		first := item % strips * strip
 		last := min(first+strip, na)
 		for i0 := first; i0 < last; i0 += tile {
@@ -157,12 +158,12 @@ func (b *Backend) sumInto(d *tensor.Tensor, strides []int, fresh bool, scale flo
 			for r := range rows {
 				total += part[r*sums+i]
 			}
-			at := w.place(i, 0, kept)[0]
+			place, _ := w.place(i, 0, kept)
 			total *= scale
 			if !fresh {
-				total += float64(ds[at])
+				total += float64(ds[place[0]])
 			}
-			ds[at] = float32(total)
+			ds[place[0]] = float32(total)
 		}
 	})
 	b.pool.put(scratch)
@@ -174,8 +175,10 @@ func (w *walk) sum(acc []float64, lo, kept, first, last int, xs, ys []float32) {
 	var from [run][maxOperands]int
 	for j0 := 0; j0 < len(acc); j0 += run {
 		sums := acc[j0:min(j0+run, len(acc))]
+		neighbours := true
 		for j := range sums {
-			from[j] = w.place(lo+j0+j, 0, kept)
+			from[j], _ = w.place(lo+j0+j, 0, kept)
+			neighbours = neighbours && from[j][1] == from[0][1]+j
 		}
 		inner := max(w.dims-1, kept)
 		n, sx, sy := 1, 0, 0
@@ -183,13 +186,19 @@ func (w *walk) sum(acc []float64, lo, kept, first, last int, xs, ys []float32) {
 			n, sx, sy = w.n[inner], w.s[1][inner], w.s[2][inner]
 		}
 		for t := first; t < last; {
-			at := w.place(t, kept, w.dims)
+			at, _ := w.place(t, kept, w.dims)
 			m := min(n-t%n, last-t) // terms along the last axis
 			t += m
 			switch {
 			case sx == 1 && ys == nil:
 				for j := range sums {
 					sums[j] += total(xs[from[j][1]+at[1]:][:m])
+				}
+			case ys == nil && neighbours:
+				for i := range m {
+					for j, v := range xs[from[0][1]+at[1]+i*sx:][:len(sums)] {
+						sums[j] += float64(v)
+					}
 				}
 			case ys == nil:
 				for i := range m {

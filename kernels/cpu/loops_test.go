@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"phase/kernels"
@@ -125,18 +126,19 @@ func TestLoops(t *testing.T) {
 					}
 					got, want = append(got, g), append(want, g.clone())
 				}
-				slices := func(g []guarded) (s [][]float32) {
+				floats := func(g []guarded) (s [][]float32) {
 					for _, x := range g {
 						s = append(s, x.s)
 					}
 					return s
 				}
-				l.run(&v.point, &v.norm, slices(got))
-				l.run(&pointwiseGo, &normGo, slices(want))
+				l.run(&v.point, &v.norm, floats(got))
+				l.run(&pointwiseGo, &normGo, floats(want))
 				for k := range got {
 					sameGuarded(t, v.name+" "+l.name, got[k], want[k])
 				}
 			}
+			testMaxTap(t, &v, r, n)
 			x := newGuarded(r, n)
 			var got, want [16]float64
 			got[3], want[3] = 1, 1
@@ -148,5 +150,29 @@ func TestLoops(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func testMaxTap(t *testing.T, v *variant, r *rand.Rand, n int) {
+	nan := float32(math.NaN())
+	x, got := newGuarded(r, n), newGuarded(r, n)
+	for i := range n {
+		switch r.IntN(5) {
+		case 0:
+			x.s[i] = nan
+		case 1:
+			got.s[i] = nan
+		case 2:
+			x.s[i], got.s[i] = nan, nan
+		case 3:
+			x.s[i] = got.s[i]
+		}
+	}
+	want, gotAt, wantAt := got.clone(), make([]int32, n+1), make([]int32, n+1)
+	v.point.maxTap(got.s, gotAt[:n], x.s, 77)
+	pointwiseGo.maxTap(want.s, wantAt[:n], x.s, 77)
+	sameGuarded(t, v.name+" maxTap", got, want)
+	if !slices.Equal(gotAt, wantAt) {
+		t.Fatalf("%s maxTap: places are %v, want %v", v.name, gotAt, wantAt)
 	}
 }

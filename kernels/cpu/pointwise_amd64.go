@@ -38,6 +38,9 @@ func reluGradAVX512(dx, y, dy []float32)
 func reluGradAddAVX512(dx, y, dy []float32)
 
 //go:noescape
+func maxTapAVX512(best []float32, where []int32, x []float32, pixel int32)
+
+//go:noescape
 func sumSquaresAVX512(acc *[16]float64, x []float32)
 
 //go:noescape
@@ -56,8 +59,8 @@ var pointwiseAVX512 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX512, kernels.Sub: subAVX512, kernels.Mul: mulAVX512, kernels.Div: divAVX512},
 	mulAdd: mulAddAVX512, axpy: axpyAVX512, affine: affineAVX512,
 	relu: reluAVX512, reluGrad: reluGradAVX512, reluGradAdd: reluGradAddAVX512,
-	sumSquares: sumSquaresAVX512,
-	sgd:        sgdAVX512, sgdMomentum: sgdMomentumAVX512, sgdNesterov: sgdNesterovAVX512, adamW: adamWAVX512,
+	maxTap: maxTapAVX512, sumSquares: sumSquaresAVX512,
+	sgd: sgdAVX512, sgdMomentum: sgdMomentumAVX512, sgdNesterov: sgdNesterovAVX512, adamW: adamWAVX512,
 }
 
 //go:noescape
@@ -91,6 +94,9 @@ func reluGradAVX2(dx, y, dy []float32)
 func reluGradAddAVX2(dx, y, dy []float32)
 
 //go:noescape
+func maxTapAVX2(best []float32, where []int32, x []float32, pixel int32)
+
+//go:noescape
 func sumSquaresAVX2(acc *[16]float64, x []float32)
 
 //go:noescape
@@ -109,6 +115,6 @@ var pointwiseAVX2 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX2, kernels.Sub: subAVX2, kernels.Mul: mulAVX2, kernels.Div: divAVX2},
 	mulAdd: mulAddAVX2, axpy: axpyAVX2, affine: affineAVX2,
 	relu: reluAVX2, reluGrad: reluGradAVX2, reluGradAdd: reluGradAddAVX2,
-	sumSquares: sumSquaresAVX2,
-	sgd:        sgdAVX2, sgdMomentum: sgdMomentumAVX2, sgdNesterov: sgdNesterovAVX2, adamW: adamWAVX2,
+	maxTap: maxTapAVX2, sumSquares: sumSquaresAVX2,
+	sgd: sgdAVX2, sgdMomentum: sgdMomentumAVX2, sgdNesterov: sgdNesterovAVX2, adamW: adamWAVX2,
 }

@@ -21,6 +21,9 @@ type pointwiseKernels struct {
 	reluGrad    func(dx, y, dy []float32) // dx = dy where y > 0, else 0
 	reluGradAdd func(dx, y, dy []float32) // dx += the same
 
+	// maxTap: best = x, where = pixel if x > best, or if x is the first NaN.
+	maxTap func(best []float32, where []int32, x []float32, pixel int32)
+
 	sumSquares func(acc *[16]float64, x []float32) // acc[i%16] += x[i]²
 
 	sgd         func(w, g []float32, lr, decay float32)         // w -= lr·(g + decay·w)
@@ -72,6 +75,14 @@ var pointwiseGo = pointwiseKernels{
 		y, dy = y[:len(dx)], dy[:len(dx)]
 		for i := range dx {
 			dx[i] += kept(y[i], dy[i])
+		}
+	},
+	maxTap: func(best []float32, where []int32, x []float32, pixel int32) {
+		where, x = where[:len(best)], x[:len(best)]
+		for i, v := range x {
+			if v > best[i] || v != v && best[i] == best[i] {
+				best[i], where[i] = v, pixel
+			}
 		}
 	},
 	sumSquares: func(acc *[16]float64, x []float32) {

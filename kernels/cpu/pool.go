@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"phase/kernels"
 	"phase/tensor"
@@ -29,20 +30,16 @@ func (p *pooling) taps(oi, oj int, f func(pixel, at int)) {
 	}
 }
 
-// outputs calls f(image, o, oi, oj) for every output pixel, in parallel over
-// rows of outputs; image and o are where the image's and the output's channels
-// start.
-func (p *pooling) outputs(f func(image, o, oi, oj int)) {
-	par(p.n*p.oh, func(item int) {
-		n, oi := item/p.oh, item%p.oh
-		for oj := range p.ow {
-			f(n*p.h*p.w*p.c, (item*p.ow+oj)*p.c, oi, oj)
-		}
-	})
+// row calls f(image, o, oi, oj) for one of the n·oh rows of output pixels; image
+// and o are where the image's and the output's channels start.
+func (p *pooling) row(i int, f func(image, o, oi, oj int)) {
+	for oj := range p.ow {
+		f(i/p.oh*p.h*p.w*p.c, (i*p.ow+oj)*p.c, i%p.oh, oj)
+	}
 }
 
-// images is outputs in parallel over images alone, for gradients: windows that
-// overlap add to the same pixels. It clears fresh gradients first.
+// images calls f(d, o, oi, oj) for every output pixel, in parallel over images,
+// with the image's gradient d, which it clears first if it is fresh.
 func (p *pooling) images(dx kernels.Acc, f func(d []float32, o, oi, oj int)) {
 	all := tensor.Data[float32](dx.T)
 	size := p.h * p.w * p.c
@@ -67,18 +64,31 @@ func (b *Backend) MaxPool(p kernels.Pool2D, y, arg, x *tensor.Tensor) {
 	}
 	g := poolingOf(p, y, x)
 	xs, ys, args := tensor.Data[float32](x), tensor.Data[float32](y), tensor.Data[int64](arg)
-	g.outputs(func(image, o, oi, oj int) {
-		best, where := ys[o:][:g.c], args[o:][:g.c]
-		for c := range best {
-			best[c], where[c] = float32(math.Inf(-1)), -1
-		}
-		g.taps(oi, oj, func(pixel, at int) {
-			for c, v := range xs[image+at:][:g.c] {
-				if v > best[c] || where[c] < 0 || v != v && best[c] == best[c] {
-					best[c], where[c] = v, int64(pixel)
+	par(g.n*g.oh, func(item int) {
+		s := b.pool.get(g.c)
+		where := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(s.f))), g.c)
+		g.row(item, func(image, o, oi, oj int) {
+			best, first := ys[o:][:g.c], true
+			for c := range best {
+				best[c], where[c] = float32(math.Inf(-1)), -1
+			}
+			g.taps(oi, oj, func(pixel, at int) {
+				x := xs[image+at:][:g.c]
+				if !first {
+					b.point.maxTap(best, where, x, int32(pixel))
+					return
 				}
+				first = false
+				copy(best, x)
+				for c := range where {
+					where[c] = int32(pixel)
+				}
+			})
+			for c, pixel := range where {
+				args[o+c] = int64(pixel)
 			}
 		})
+		b.pool.put(s)
 	})
 }
 
@@ -108,11 +118,13 @@ func (b *Backend) AvgPool(p kernels.Pool2D, y, x *tensor.Tensor) {
 	}
 	g := poolingOf(p, y, x)
 	xs, ys, share := tensor.Data[float32](x), tensor.Data[float32](y), 1/float32(p.Size*p.Size)
-	g.outputs(func(image, o, oi, oj int) {
-		sum := ys[o:][:g.c]
-		clear(sum)
-		g.taps(oi, oj, func(_, at int) { b.point.add(sum, sum, xs[image+at:][:g.c]) })
-		b.point.affine(sum, sum, share, 0)
+	par(g.n*g.oh, func(item int) {
+		g.row(item, func(image, o, oi, oj int) {
+			sum := ys[o:][:g.c]
+			clear(sum)
+			g.taps(oi, oj, func(_, at int) { b.point.add(sum, sum, xs[image+at:][:g.c]) })
+			b.point.affine(sum, sum, share, 0)
+		})
 	})
 }
 

@@ -100,16 +100,17 @@ func (w *walk) size(lo, hi int) int {
 	return size
 }
 
-// place is where element i, counted over axes lo:hi, stands in each operand.
-func (w *walk) place(i, lo, hi int) (at [maxOperands]int) {
+// place is where element i, counted over axes lo:hi, stands in each operand, and
+// its index along each of the axes.
+func (w *walk) place(i, lo, hi int) (at [maxOperands]int, index [tensor.MaxDims]int) {
 	for axis := hi - 1; axis >= lo; axis-- {
-		j := i % w.n[axis]
+		index[axis] = i % w.n[axis]
 		i /= w.n[axis]
 		for k := range at {
-			at[k] += j * w.s[k][axis]
+			at[k] += index[axis] * w.s[k][axis]
 		}
 	}
-	return at
+	return at, index
 }
 
 // rows calls f for runs of n elements along the last axis, which together are
@@ -129,16 +130,31 @@ func (w *walk) rows(f func(at [maxOperands]int, n int)) {
 		piece := item % pieces
 		first := item / pieces * group
 		lo, hi := piece*block, min((piece+1)*block, inner)
-		for run := first; run < min(first+group, count); run++ {
-			at := w.place(run, 0, outer)
-			if w.dims > 0 {
-				for k := range at {
-					at[k] += lo * w.s[k][outer]
-				}
-			}
+		at, index := w.place(first, 0, outer)
+		for k := range at {
+			at[k] += lo * w.stride(k)
+		}
+		for range min(group, count-first) {
 			f(at, hi-lo)
+			w.advance(&at, &index, outer)
 		}
 	})
+}
+
+// advance goes to the next element of axes 0:outer.
+func (w *walk) advance(at *[maxOperands]int, index *[tensor.MaxDims]int, outer int) {
+	for axis := outer - 1; axis >= 0; axis-- {
+		back := 0
+		if index[axis]++; index[axis] == w.n[axis] {
+			index[axis], back = 0, w.n[axis]
+		}
+		for k := range at {
+			at[k] += (1 - back) * w.s[k][axis]
+		}
+		if back == 0 {
+			return
+		}
+	}
 }
 
 // doubles is scratch memory, which is aligned, as float64 numbers.

@@ -59,9 +59,36 @@ func pointwise(a *asm) {
 		})
 		a.ret()
 
+		maxTap(a, v)
 		sumSquares(a, v)
 		updates(a, v)
 	}
+}
+
+// maxTap replaces best where x is not at most best, as is so if either is a NaN,
+// except where best is one.
+func maxTap(a *asm, v vec) {
+	const notAtMost, ordered = 0x16, 7
+	k := a.row(v, "maxTap", "best []float32, where []int32, x []float32, pixel int32")
+	k.loop("", 2, 4, func(l lane) {
+		best, x, where := l.load("best", 0), l.load("x", 1), l.load("where", 2)
+		if l.v == zmm && !l.scalar {
+			a.op("VCMPPS $%d, %s, %s, K%d", notAtMost, best, x, 1+l.u)
+			a.op("VCMPPS $%d, %s, %s, K%d, K%d", ordered, best, best, 1+l.u, 1+l.u)
+			a.op("VMOVAPS %s, K%d, %s", x, 1+l.u, best)
+			a.op("VMOVAPS %s, K%d, %s", l.k("pixel"), 1+l.u, where)
+		} else {
+			mask, number := l.t(3), l.reg(14)
+			a.op("VCMPPS $%d, %s, %s, %s", notAtMost, best, x, mask)
+			a.op("VCMPPS $%d, %s, %s, %s", ordered, best, best, number)
+			a.op("VANDPS %s, %s, %s", number, mask, mask)
+			a.op("VBLENDVPS %s, %s, %s, %s", mask, x, best, best)
+			a.op("VBLENDVPS %s, %s, %s, %s", mask, l.k("pixel"), where, where)
+		}
+		l.store(best, "best")
+		l.store(where, "where")
+	})
+	a.ret()
 }
 
 // sumSquares widens to float64 before it squares: a float32's square overflows

@@ -19,7 +19,7 @@ type row struct {
 	c    map[string]int    // scalar: the vector register that repeats it, from 15 down
 }
 
-// arg is an argument: typ is []float32, float32 or a pointer type.
+// arg is an argument: typ is a slice of or a 32-bit number, or a pointer.
 type arg struct{ name, typ string }
 
 // params reads "z x y []float32, a float32".
@@ -42,9 +42,9 @@ func (a *asm) row(v vec, name, signature string) *row {
 	for i, p := range k.args {
 		offsets[i] = size
 		switch p.typ {
-		case "[]float32":
+		case "[]float32", "[]int32":
 			size += 24
-		case "float32":
+		case "float32", "int32":
 			size += 4
 		default:
 			size += 8
@@ -56,10 +56,10 @@ func (a *asm) row(v vec, name, signature string) *row {
 	counted := false
 	for i, p := range k.args {
 		switch p.typ {
-		case "float32":
+		case "float32", "int32":
 			a.op("VBROADCASTSS %s+%d(FP), %s", p.name, offsets[i], k.constant(p.name))
 			continue
-		case "[]float32":
+		case "[]float32", "[]int32":
 			a.op("MOVQ %s_base+%d(FP), %s", p.name, offsets[i], free[0])
 			if !counted {
 				a.op("MOVQ %s_len+%d(FP), CX", p.name, offsets[i]+8)
