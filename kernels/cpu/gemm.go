@@ -13,7 +13,8 @@ const panel = 16
 // there are any) and of one, each list with falling numbers of rows, down to 1.
 type gemmKernels struct {
 	wide, narrow []tileKernel
-	sum          func(s *chunkSum)
+	sum          func(p *chunkSum)
+	copy         func(p *rowCopy)
 }
 
 type tileKernel struct {
@@ -47,6 +48,24 @@ func (t *tile) check(rows, panels int) {
 type chunkSum struct {
 	dst, src          []float32
 	n, chunks, stride int
+}
+
+// A rowCopy copies rows (at least 1) of n floats that lie a step apart on both
+// sides.
+type rowCopy struct {
+	dst, src         []float32
+	rows, n          int
+	dstStep, srcStep int
+}
+
+// copyRows runs a rowCopy by way of s.
+func (g *gemmKernels) copyRows(s *scratch, rows, n int, dst []float32, dstStep int, src []float32, srcStep int) {
+	if rows <= 0 || n <= 0 {
+		return
+	}
+	_, _ = dst[(rows-1)*dstStep+n-1], src[(rows-1)*srcStep+n-1]
+	s.copy = rowCopy{dst: dst, src: src, rows: rows, n: n, dstStep: dstStep, srcStep: srcStep}
+	g.copy(&s.copy)
 }
 
 // maxDepth bounds k in one call of a tile kernel: the collector cannot stop a
@@ -166,7 +185,7 @@ func (b *Backend) Gemm(g kernels.Gemm, c, x, y *tensor.Tensor) {
 
 func (b *Backend) runGemm(s *scratch) {
 	w := &s.matrix
-	pack := func(i int) { w.packB(i * 8) }
+	pack := func(i int) { b.packB(w, i*8) }
 	work := func(i int) { b.gemmBlock(w, i) }
 	for w.n0 = 0; w.n0 < w.n; w.n0 += slabN {
 		w.width = min(slabN, w.n-w.n0)
@@ -182,27 +201,22 @@ func (b *Backend) runGemm(s *scratch) {
 func ceil(n, d int) int { return (n + d - 1) / d }
 
 // packB packs eight panels of the slab, the first being panel first.
-func (w *matrix) packB(first int) {
+func (b *Backend) packB(w *matrix, first int) {
+	s := b.pool.get(0)
+	defer b.pool.put(s)
 	for p := first; p < min(first+8, ceil(w.width, panel)); p++ {
 		dst := w.packed[p*panel*w.depth:][:panel*w.depth]
 		j, cols := w.n0+p*panel, min(panel, w.width-p*panel)
 		if cols < panel {
 			clear(dst)
 		}
-		switch {
-		case w.TransB:
-			for q := range cols {
-				for l, v := range w.b[(j+q)*w.k+w.k0:][:w.depth] {
-					dst[l*panel+q] = v
-				}
-			}
-		case cols == panel:
-			for l := range w.depth {
-				*(*[panel]float32)(dst[l*panel:]) = *(*[panel]float32)(w.b[(w.k0+l)*w.n+j:])
-			}
-		default:
-			for l := range w.depth {
-				copy(dst[l*panel:], w.b[(w.k0+l)*w.n+j:][:cols])
+		if !w.TransB {
+			b.gemm.copyRows(s, w.depth, cols, dst, panel, w.b[w.k0*w.n+j:], w.n)
+			continue
+		}
+		for q := range cols {
+			for l, v := range w.b[(j+q)*w.k+w.k0:][:w.depth] {
+				dst[l*panel+q] = v
 			}
 		}
 	}
@@ -222,14 +236,10 @@ func (b *Backend) gemmBlock(w *matrix, i int) {
 	// the copies are blockK+16 floats apart.
 	if w.TransA {
 		p.rs, p.cs = 1, blockM
-		for l := range p.k {
-			copy(s.f[l*p.cs:], w.a[(w.k0+l)*w.m+i0:][:p.m])
-		}
+		b.gemm.copyRows(s, p.k, p.m, s.f, p.cs, w.a[w.k0*w.m+i0:], w.m)
 	} else {
 		p.rs, p.cs = blockK+panel, 1
-		for r := range p.m {
-			copy(s.f[r*p.rs:], w.a[(i0+r)*w.k+w.k0:][:p.k])
-		}
+		b.gemm.copyRows(s, p.m, p.k, s.f, p.rs, w.a[i0*w.k+w.k0:], w.k)
 	}
 	b.gemm.multiply(s, p)
 }

@@ -6,11 +6,13 @@ var gemmAVX512 = gemmKernels{
 	wide:   []tileKernel{{12, tile12x32AVX512}, {4, tile4x32AVX512}, {2, tile2x32AVX512}, {1, tile1x32AVX512}},
 	narrow: []tileKernel{{12, tile12x16AVX512}, {4, tile4x16AVX512}, {2, tile2x16AVX512}, {1, tile1x16AVX512}},
 	sum:    sumChunksAVX512,
+	copy:   copyRowsAVX512,
 }
 
 var gemmAVX2 = gemmKernels{
-	narrow: []tileKernel{{6, tile6x16AVX2}, {2, tile2x16AVX2}, {1, tile1x16AVX2}},
+	narrow: []tileKernel{{6, tile6x16AVX2}, {4, tile4x16AVX2}, {2, tile2x16AVX2}, {1, tile1x16AVX2}},
 	sum:    sumChunksAVX2,
+	copy:   copyRowsAVX2,
 }
 
 // The tile kernels equal this loop, for the number of rows in their names and
@@ -58,6 +60,9 @@ func tile1x16AVX512(p *tile)
 func tile6x16AVX2(p *tile)
 
 //go:noescape
+func tile4x16AVX2(p *tile)
+
+//go:noescape
 func tile2x16AVX2(p *tile)
 
 //go:noescape
@@ -78,3 +83,15 @@ func sumChunksAVX512(p *chunkSum)
 
 //go:noescape
 func sumChunksAVX2(p *chunkSum)
+
+// The copies equal this loop:
+//
+//	for r := range p.rows {
+//		copy(p.dst[r*p.dstStep:][:p.n], p.src[r*p.srcStep:])
+//	}
+
+//go:noescape
+func copyRowsAVX512(p *rowCopy)
+
+//go:noescape
+func copyRowsAVX2(p *rowCopy)

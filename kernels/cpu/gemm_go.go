@@ -3,6 +3,7 @@ package cpu
 var gemmGo = gemmKernels{
 	narrow: []tileKernel{{2, tile2Go}, {1, tile1Go}},
 	sum:    sumChunksGo,
+	copy:   copyRowsGo,
 }
 
 // tile2Go computes two rows, four columns at a time: eight sums are what the
@@ -58,5 +59,11 @@ func sumChunksGo(s *chunkSum) {
 		for i, v := range s.src[k*s.stride:][:s.n] {
 			s.dst[i] += v
 		}
+	}
+}
+
+func copyRowsGo(p *rowCopy) {
+	for r := range p.rows {
+		copy(p.dst[r*p.dstStep:][:p.n], p.src[r*p.srcStep:])
 	}
 }

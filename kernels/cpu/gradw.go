@@ -189,7 +189,7 @@ func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, gro
 	for n := first; n < end; n++ {
 		for i := 0; i < pixels; i += block {
 			p.k = min(block, pixels-i)
-			g.lower(lowered, stride, n, i, p.k, group)
+			b.lower(&g.gather, s, n, i, p.k, group)
 			p.b, p.bstep, p.bpanel = g.dst[(n*pixels+i)*g.dstC+group*g.out+o:], g.dstC, panel
 			if outs%panel != 0 { // whole panels would reach into the next group or pixel
 				for r := range p.k {

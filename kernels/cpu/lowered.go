@@ -46,7 +46,7 @@ func (b *Backend) loweredBlock(g *gather, s *scratch, n, first, places int) {
 	}
 	stride := g.stride()
 	for group := range g.groups {
-		g.lower(s.f, stride, n, first, places, group)
+		b.lower(g, s, n, first, places, group)
 		s.prod = product{m: places, n: g.out, k: g.k(),
 			a: s.f, rs: stride, cs: 1,
 			b: g.packed[group*g.panels()*g.k()*panel:], bstep: panel, bpanel: g.k() * panel,
@@ -56,58 +56,68 @@ func (b *Backend) loweredBlock(g *gather, s *scratch, n, first, places int) {
 	}
 }
 
-// lower copies what the places first to first+rows-1 take into the rows of m:
-// the taps in order, each with its group's channels, zeros where a tap lies
-// outside the source.
-func (g *gather) lower(m []float32, stride, n, first, rows, group int) {
-	width := g.x.count * g.in
-	for r := 0; r < rows; {
+// lower copies what the places first to first+places-1 take into the rows of
+// s.f: the taps in order, each with its group's channels, zeros where a tap
+// lies outside the source.
+func (b *Backend) lower(g *gather, s *scratch, n, first, places, group int) {
+	taps := 1
+	if g.x.step == 1 && g.groups == 1 { // a row of taps lies together in the source
+		taps = g.x.count
+	}
+	for r := 0; r < places; {
 		i, j := (first+r)/g.w, (first+r)%g.w
-		run := min(rows-r, g.w-j) // places of one row
+		row := min(places-r, g.w-j)
 		for u := range g.y.count {
-			part := m[r*stride+u*width:]
-			y := i*g.y.stride + g.y.first + u*g.y.step
-			if y < 0 || y >= g.srcH {
-				for q := range run {
-					clear(part[q*stride:][:width])
+			for v := 0; v < g.x.count; v += taps {
+				p := piece{taps: taps, group: group, rows: row,
+					m: s.f[r*g.stride()+(u*g.x.count+v)*g.in:], x: j*g.x.stride + g.x.first + v*g.x.step}
+				if y := i*g.y.stride + g.y.first + u*g.y.step; y >= 0 && y < g.srcH {
+					p.line = g.src[(n*g.srcH+y)*g.srcW*g.srcC:][:g.srcW*g.srcC]
 				}
-				continue
-			}
-			line := g.src[(n*g.srcH+y)*g.srcW*g.srcC:][:g.srcW*g.srcC]
-			x := j*g.x.stride + g.x.first
-			for q := range run {
-				g.lowerRow(part[q*stride:][:width], line[group*g.in:], x)
-				x += g.x.stride
+				b.lowerPiece(g, s, p)
 			}
 		}
-		r += run
+		r += row
 	}
 }
 
-// lowerRow copies a row of taps, the first of which takes from pixel x.
-func (g *gather) lowerRow(row, line []float32, x int) {
-	if g.x.step == 1 && g.groups == 1 && x >= 0 && x+g.x.count <= g.srcW {
-		move(row, line[x*g.in:]) // neighbours in memory too
-		return
-	}
-	for v := range g.x.count {
-		tap := row[v*g.in:][:g.in]
-		if at := x + v*g.x.step; at >= 0 && at < g.srcW {
-			move(tap, line[at*g.srcC:])
-		} else {
-			clear(tap)
-		}
-	}
+// A piece is what some places beside one another take through taps beside one
+// another.
+type piece struct {
+	m     []float32 // where it goes in the first of the rows
+	line  []float32 // the row of the source, nil outside
+	x     int       // the source pixel of the first place's first tap
+	taps  int
+	rows  int
+	group int
 }
 
-// move is copy(dst, src[:len(dst)]), faster for a few whole vectors.
-func move(dst, src []float32) {
-	src = src[:len(dst)]
-	for len(dst) >= panel && len(src) >= panel {
-		*(*[panel]float32)(dst) = *(*[panel]float32)(src)
-		dst, src = dst[panel:], src[panel:]
+func (b *Backend) lowerPiece(g *gather, s *scratch, p piece) {
+	stride := g.stride()
+	// The places from inner to outer-1 have all their taps inside the source.
+	inner, outer := p.rows, p.rows
+	if room := g.srcW - p.taps - p.x; p.line != nil && room >= 0 {
+		inner = min(p.rows, max(0, ceil(-p.x, g.x.stride)))
+		outer = max(inner, min(p.rows, room/g.x.stride+1))
 	}
-	for i := range dst {
-		dst[i] = src[i]
+	if inner < outer {
+		b.gemm.copyRows(s, outer-inner, p.taps*g.in, p.m[inner*stride:], stride,
+			p.line[(p.x+inner*g.x.stride)*g.srcC+p.group*g.in:], g.x.stride*g.srcC)
+	}
+	for q := 0; q < p.rows; q++ {
+		if q == inner {
+			q = outer
+			if q == p.rows {
+				break
+			}
+		}
+		for t := range p.taps {
+			tap := p.m[q*stride+t*g.in:][:g.in]
+			if at := p.x + q*g.x.stride + t; p.line != nil && at >= 0 && at < g.srcW {
+				copy(tap, p.line[at*g.srcC+p.group*g.in:])
+			} else {
+				clear(tap)
+			}
+		}
 	}
 }

@@ -83,6 +83,7 @@ type descriptions struct {
 	prod       product
 	corner     [maxRows * panel]float32
 	sum        chunkSum
+	copy       rowCopy
 	matrix     matrix
 	gather     gather
 	weightGrad weightGrad

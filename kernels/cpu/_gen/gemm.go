@@ -2,17 +2,20 @@ package main
 
 import "fmt"
 
-// gemm writes the tile kernels of matrix multiplication and the sum of chunks.
+// gemm writes the tile kernels of matrix multiplication and what
+// brings operands into place.
 func gemm(a *asm) {
 	for _, rows := range []int{12, 4, 2, 1} {
 		tile(a, zmm, rows, 2)
 		tile(a, zmm, rows, 1)
 	}
-	for _, rows := range []int{6, 2, 1} {
+	for _, rows := range []int{6, 4, 2, 1} {
 		tile(a, ymm, rows, 1)
 	}
-	sumChunks(a, zmm)
-	sumChunks(a, ymm)
+	for _, v := range []vec{zmm, ymm} {
+		sumChunks(a, v)
+		copyRows(a, v)
+	}
 }
 
 // spread keeps multiples of a stride in registers, so that one base register
@@ -161,5 +164,55 @@ func sumChunks(a *asm, v vec) {
 		a.op("ADDQ $64, SI")
 		a.op("ADDQ $64, DI")
 	})
+	a.ret()
+}
+
+// copyRows writes the copy of a matrix whose rows lie a step apart: whole
+// vectors, then half as much as long as that still fits.
+func copyRows(a *asm, v vec) {
+	a.fn("copyRows"+v.isa(), "rowCopy")
+	a.load("rowCopy", "dst", "DI")
+	a.load("rowCopy", "src", "SI")
+	a.load("rowCopy", "rows", "DX")
+	a.load("rowCopy", "n", "R10")
+	a.loadBytes("rowCopy", "dstStep", "R8")
+	a.loadBytes("rowCopy", "srcStep", "R9")
+	a.op("MOVQ R10, R11")
+	a.op("SHRQ $%d, R11", map[int]int{64: 4, 32: 3}[v.bytes]) // vectors in a row
+	a.label("row")
+	a.op("MOVQ DI, R12")
+	a.op("MOVQ SI, R13")
+	a.op("MOVQ R11, CX")
+	a.op("TESTQ CX, CX")
+	a.op("JZ rest")
+	a.loop("vector", "CX", func() {
+		a.op("VMOVUPS (R13), %s", v.r(0))
+		a.op("VMOVUPS %s, (R12)", v.r(0))
+		a.op("ADDQ $%d, R13", v.bytes)
+		a.op("ADDQ $%d, R12", v.bytes)
+	})
+	a.label("rest")
+	for n := v.lanes() / 2; n >= 1; n /= 2 {
+		move, reg := "VMOVUPS", fmt.Sprintf("%s0", map[int]string{8: "Y", 4: "X"}[n])
+		switch n {
+		case 2:
+			move, reg = "MOVQ", "BX"
+		case 1:
+			move, reg = "MOVL", "BX"
+		}
+		a.op("TESTQ $%d, R10", n)
+		a.op("JZ no%d", n)
+		a.op("%s (R13), %s", move, reg)
+		a.op("%s %s, (R12)", move, reg)
+		if n > 1 {
+			a.op("ADDQ $%d, R13", 4*n)
+			a.op("ADDQ $%d, R12", 4*n)
+		}
+		a.label(fmt.Sprintf("no%d", n))
+	}
+	a.op("ADDQ R8, DI")
+	a.op("ADDQ R9, SI")
+	a.op("DECQ DX")
+	a.op("JNZ row")
 	a.ret()
 }
