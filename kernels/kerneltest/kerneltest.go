@@ -39,13 +39,13 @@ import (
 // tanh, ...) 1 + the largest |want| of the tensor. Copies and maxima are exact
 // whatever the tolerance. Numbers below the smallest normal one may be lost.
 //
-// The zero value means 8 for both.
+// The zero value means 4 for both.
 type Tolerance struct{ F32, F64 float64 }
 
 // of is the largest relative error for dtype d, before √k and scale.
 func (tol Tolerance) of(d tensor.DType) float64 {
 	if tol == (Tolerance{}) {
-		tol = Tolerance{8, 8}
+		tol = Tolerance{4, 4}
 	}
 	if d == tensor.F32 {
 		return tol.F32 * 0x1p-23
@@ -133,10 +133,11 @@ func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 	dtypes := [...]tensor.DType{tensor.F32, tensor.F64}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	alone := make([][len(dtypes)]string, len(cs)) // the bits that one processor leaves
+	memos := make([]map[draw][]float64, len(cs))
 	for i, c := range cs {
-		memo := map[draw][]float64{}
+		memos[i] = map[draw][]float64{}
 		for j, d := range dtypes {
-			if o, fault := c.run(b, plain(d, i, memo)); fault == "" {
+			if o, fault := c.run(b, plain(d, i, memos[i])); fault == "" {
 				alone[i][j] = o.bits()
 			}
 		}
@@ -144,9 +145,8 @@ func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 	runtime.GOMAXPROCS(2)
 	failures := 0
 	for i, c := range cs {
-		memo := map[draw][]float64{}
 		for j, d := range dtypes {
-			if fault := c.fault(b, tol.of(d), plain(d, i, memo), alone[i][j]); fault != "" {
+			if fault := c.fault(b, tol.of(d), plain(d, i, memos[i]), alone[i][j]); fault != "" {
 				t.Errorf("%s %v, %s: %s", c.method, d, c.detail, fault)
 				if failures++; failures == maxReports {
 					t.Errorf("%s: enough; %d of %d calls are left", c.method, len(cs)-1-i, len(cs))
