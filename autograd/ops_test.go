@@ -9,7 +9,12 @@ import (
 	"phase/tensor"
 )
 
-// with runs f on backend b and puts the old one back.
+func TestMain(m *testing.M) {
+	kernels.Register(ref.Backend{})
+	m.Run()
+}
+
+// with makes b the backend until the test ends.
 func with(t *testing.T, b kernels.Backend) {
 	t.Helper()
 	old := kernels.For(tensor.New(tensor.CPU, tensor.F32))
@@ -19,6 +24,6 @@ func with(t *testing.T, b kernels.Backend) {
 
 // The battery on the definition of the kernels.
 func TestOpsOnRef(t *testing.T) {
-	kernels.Register(ref.Backend{})
+	with(t, ref.Backend{})
 	optest.Run(t)
 }

@@ -46,20 +46,23 @@ func sliced(t *tensor.Tensor) *tensor.Tensor {
 	big := tensor.New(tensor.CPU, t.DType(), shape...)
 	switch t.DType() {
 	case tensor.F64:
-		d := tensor.Data[float64](big)
-		for i := range d {
-			d[i] = math.NaN()
-		}
+		fill(big, math.NaN())
+	case tensor.F32:
+		fill(big, float32(math.NaN()))
 	case tensor.I64:
-		d := tensor.Data[int64](big)
-		for i := range d {
-			d[i] = math.MinInt64
-		}
+		fill(big, int64(math.MinInt64))
 	}
 	for axis, n := range shape {
 		big = big.Slice(axis, 1, n, 2)
 	}
 	return as(t, big)
+}
+
+func fill[T tensor.Elem](t *tensor.Tensor, v T) {
+	d := tensor.Data[T](t)
+	for i := range d {
+		d[i] = v
+	}
 }
 
 func channelsLast(t *tensor.Tensor) *tensor.Tensor {
@@ -83,7 +86,7 @@ func (e *exam) forms() {
 		wants := e.all(c.In)
 		compare := func(name string, in, plain []*tensor.Tensor) {
 			e.guard(about+" "+name, func() {
-				if s := try(c.Call, in, wants).differs(try(c.Call, plain, wants), 1e-12); s != "" {
+				if s := try(c.Call, in, wants).differs(try(c.Call, plain, wants), e.tol); s != "" {
 					e.fail(about, "%s is not what dense tensors give: %s", name, s)
 				}
 			})
@@ -131,7 +134,7 @@ func (e *exam) upstreams(about string, c autograd.Case, wants []int) {
 		}
 		e.guard(about+" upstream gradient "+f.name, func() {
 			tape.BackwardFrom(y, dy)
-			if s := read(y, vars).differs(want, 1e-12); s != "" {
+			if s := read(y, vars).differs(want, e.tol); s != "" {
 				e.fail(about, "an upstream gradient %s: %s", f.name, s)
 			}
 		})
@@ -170,7 +173,7 @@ func (e *exam) sizes() {
 							e.fail(about, "input %d %v has a gradient of %d numbers", i, in[i].Shape(), len(g))
 						}
 					}
-					if e.Op.Differentiable && len(o.value) > 0 && allFinite(o.value) {
+					if e.Differentiable && len(o.value) > 0 && allFinite(o.value) {
 						e.gradcheck(about, c.Call, in)
 					}
 				})

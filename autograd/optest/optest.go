@@ -34,6 +34,7 @@ package optest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"phase/autograd"
@@ -59,26 +60,33 @@ type recorder interface {
 
 // examine asks every question of one op.
 func examine(to recorder, op autograd.Op) {
+	f64, both := []tensor.DType{tensor.F64}, []tensor.DType{tensor.F64, tensor.F32}
 	for _, q := range []struct {
-		name string
-		ask  func(*exam)
+		name   string
+		ask    func(*exam)
+		dtypes []tensor.DType // fast kernels are others for another dtype
 	}{
-		{"complete", (*exam).complete},
-		{"errors", (*exam).errors},
-		{"errors", (*exam).dtypes},
-		{"purity", (*exam).purity},
-		{"derivative", (*exam).derivative},
-		{"addition", (*exam).addition},
-		{"shared", (*exam).shared},
-		{"unwanted", (*exam).unwanted},
-		{"fused", (*exam).fused},
-		{"precision", (*exam).precision},
-		{"forms", (*exam).forms},
-		{"reuse", (*exam).reuse},
-		{"sizes", (*exam).sizes},
+		{"complete", (*exam).complete, f64},
+		{"errors", (*exam).errors, f64},
+		{"errors", (*exam).dtypes, f64},
+		{"purity", (*exam).purity, both},
+		{"derivative", (*exam).derivative, f64},
+		{"addition", (*exam).addition, both},
+		{"shared", (*exam).shared, both},
+		{"unwanted", (*exam).unwanted, both},
+		{"fused", (*exam).fused, both},
+		{"precision", (*exam).precision, f64},
+		{"forms", (*exam).forms, both},
+		{"reuse", (*exam).reuse, both},
+		{"sizes", (*exam).sizes, f64},
 	} {
-		e := &exam{to: to, Op: op, question: q.name}
-		e.guard("", func() { q.ask(e) })
+		for _, d := range q.dtypes {
+			e := &exam{to: to, Op: op, question: q.name, dtype: d, tol: 1e-11}
+			if d == tensor.F32 {
+				e.tol = 1e-5
+			}
+			e.guard("", func() { q.ask(e) })
+		}
 	}
 }
 
@@ -87,6 +95,8 @@ type exam struct {
 	autograd.Op
 	to       recorder
 	question string
+	dtype    tensor.DType // of the samples' floats
+	tol      float64      // what rounding in it may come to, relative to the largest number
 }
 
 // fail reports that the op has failed the question, with about saying where.
@@ -94,7 +104,7 @@ func (e *exam) fail(about, format string, args ...any) {
 	if about != "" {
 		about = " " + about
 	}
-	e.to.Errorf("%s: %s%s: %s", e.question, e.Name, about, fmt.Sprintf(format, args...))
+	e.to.Errorf("%s: %s in %v%s: %s", e.question, e.Name, e.dtype, about, fmt.Sprintf(format, args...))
 }
 
 // guard runs f and reports its panic, if any.
@@ -114,6 +124,12 @@ func (e *exam) each(f func(about string, c autograd.Case)) {
 	for _, c := range e.Cases(seed) {
 		if c.Err == "" {
 			about := describe(c)
+			c.In = slices.Clone(c.In)
+			for i, t := range c.In {
+				if t.DType() != tensor.I64 {
+					c.In[i] = as(t, tensor.New(tensor.CPU, e.dtype, t.Shape()...))
+				}
+			}
 			e.guard(about, func() { f(about, c) })
 		}
 	}
@@ -132,12 +148,7 @@ func describe(c autograd.Case) string {
 
 // differentiable reports whether input i, t, can have a gradient.
 func (e *exam) differentiable(i int, t *tensor.Tensor) bool {
-	for _, h := range e.Held {
-		if h == i {
-			return false
-		}
-	}
-	return e.Op.Differentiable && t.DType() != tensor.I64
+	return e.Differentiable && t.DType() != tensor.I64 && !slices.Contains(e.Held, i)
 }
 
 // all lists the inputs that can have a gradient.

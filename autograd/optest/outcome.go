@@ -110,20 +110,28 @@ func (o outcome) differs(p outcome, tol float64) string {
 	return ""
 }
 
-// apart says in words where got is not want.
-func apart(got, want []float64, tol float64) string {
+// apart says in words where got is not want, to tol times its largest number.
+func apart(got, want []float64, tol float64) string { return further(got, want, tol*largest(want)) }
+
+// largest is the largest size of a finite number in v.
+func largest(v []float64) (l float64) {
+	for _, x := range v {
+		if finite(x) {
+			l = max(l, math.Abs(x))
+		}
+	}
+	return l
+}
+
+// further says in words where got is further than far from want; with far 0,
+// where it is not the same bit for bit.
+func further(got, want []float64, far float64) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("%d numbers instead of %d", len(got), len(want))
 	}
-	scale := 0.0
-	for i := range want {
-		if finite(want[i]) {
-			scale = max(scale, math.Abs(want[i]))
-		}
-	}
 	for i := range want {
 		same := math.Float64bits(got[i]) == math.Float64bits(want[i]) || math.IsNaN(got[i]) && math.IsNaN(want[i])
-		if !same && !(tol > 0 && math.Abs(got[i]-want[i]) <= tol*scale) {
+		if !same && !(far > 0 && math.Abs(got[i]-want[i]) <= far) {
 			return fmt.Sprintf("element %d is %.9g instead of %.9g", i, got[i], want[i])
 		}
 	}
