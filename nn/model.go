@@ -77,10 +77,13 @@ func Resolve(name string, c Config) (Config, error) {
 	for _, f := range []struct {
 		what           string
 		v, least, most int
-	}{{"classes", c.Classes, 1, most}, {"channels", c.Channels, 1, 1 << 12}, {"size", c.Size, 1, 1 << 12}, {"width", c.Width, 0, 1 << 14}} {
+	}{{"classes", c.Classes, 1, most}, {"channels", c.Channels, 1, 1 << 12}, {"size", c.Size, 1, 1 << 12}, {"width", c.Width, min(m.width, 1), 1 << 14}} {
 		if f.v < f.least || f.v > f.most {
 			return c, fmt.Errorf("model %s: %s is %d, want %d to %d", name, f.what, f.v, f.least, f.most)
 		}
+	}
+	if !(c.Cosine >= 0) {
+		return c, fmt.Errorf("model %s: cosine is %g, want a scale of 0 or more", name, c.Cosine)
 	}
 	if !(c.Dropout >= 0 && c.Dropout < 1) {
 		return c, fmt.Errorf("model %s: dropout is %g, want 0 <= dropout < 1", name, c.Dropout)

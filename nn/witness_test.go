@@ -22,6 +22,7 @@ import (
 // witness is what testdata/witness.py says.
 var witness struct {
 	Sizes   map[string]int
+	MulAdds map[string]int `json:"mul_adds"`
 	Outputs map[string]struct {
 		Eval, Train []float64
 		State       map[string]float64

@@ -168,6 +168,21 @@ def size(model):
     return sum(p.numel() for p in model.parameters())
 
 
+def mul_adds(model, *shape):
+    """Multiplications of one image's convolutions and linear maps."""
+    count = 0
+
+    def hook(m, _, y):
+        nonlocal count
+        count += y.numel() * m.weight[0].numel()
+
+    for m in model.modules():
+        if isinstance(m, (nn.Conv2d, nn.Linear)):
+            m.register_forward_hook(hook)
+    model.to("meta").eval()(torch.empty(1, *shape, device="meta"))
+    return count
+
+
 names("names_resnet32.txt", CIFARResNet(32, 16, 3, 100))
 names("names_resnet50.txt", resnet50(64, 1000, False))
 witness = {
@@ -178,6 +193,11 @@ witness = {
         "resnet32 64 100": size(CIFARResNet(32, 64, 3, 100)),
         "resnet110 16 10": size(CIFARResNet(110, 16, 3, 10)),
         "resnet50 64 1000": size(resnet50(64, 1000, False)),
+    },
+    "mul_adds": {
+        "resnet32 32": mul_adds(CIFARResNet(32, 16, 3, 10), 3, 32, 32),
+        "resnet50 224": mul_adds(resnet50(64, 10, False), 3, 224, 224),
+        "resnet50 64": mul_adds(resnet50(64, 10, True), 3, 64, 64),
     },
     "outputs": {
         "resnet20": outputs(fill(CIFARResNet(20, 5, 1, 7)), 3, 1, 9, 9),
