@@ -69,6 +69,9 @@ func (r *run) restore() error {
 	if err != nil {
 		return err
 	}
+	if f.SHA256 == "" {
+		return fmt.Errorf("%s: without a checksum: no checkpoint that this program wrote", path)
+	}
 	if v := f.Meta["state_schema"]; v != strconv.Itoa(Schema) {
 		return fmt.Errorf("%s: state schema %q, this program reads %d", path, v, Schema)
 	}

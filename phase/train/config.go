@@ -27,6 +27,7 @@ type Config struct {
 	Imbalance  float64 `name:"imbalance" group:"Data" help:"imbalance factor: largest class over smallest; 1 takes the data as it is"`
 	Profile    string  `name:"profile" group:"Data" help:"shape of the tail: exp or step"`
 	SubsetSeed uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay, by NumPy's shuffle of this seed"`
+	Limit      int     `name:"limit" group:"Data" help:"about this many training and this many test images, every class kept; 0 takes all"`
 	Holdout    float64 `name:"holdout" group:"Data" help:"share of each class held out as test set where the data has none"`
 	Size       int     `name:"size" group:"Data" help:"height and width that images are resized to; 0 keeps their own"`
 	MaxPixels  int     `name:"max-pixels" group:"Data" help:"largest image file accepted, in pixels"`
@@ -126,7 +127,7 @@ func (c *Config) Resolve() error {
 		if c.LRFactor <= .01 { // the paper's recipe: 160 and 180 of 200
 			first = .8
 		}
-		c.Milestones = []int{int(first * float64(c.Epochs)), int(second * float64(c.Epochs))}
+		c.Milestones = slices.Compact([]int{int(first * float64(c.Epochs)), int(second * float64(c.Epochs))})
 	}
 	if c.Warmup > c.Epochs/4 {
 		c.Warmup = c.Epochs / 4
@@ -168,6 +169,7 @@ func (c *Config) check() error {
 	inf := math.Inf(1)
 	for _, b := range []bound{
 		{name: "imbalance", v: c.Imbalance, lo: 1, hi: inf},
+		{name: "limit", v: float64(c.Limit), lo: 0, hi: inf},
 		{name: "holdout", v: c.Holdout, lo: 0, hi: 1, loOpen: true, hiOpen: true},
 		{name: "size", v: float64(c.Size), lo: 0, hi: 4096},
 		{name: "max-pixels", v: float64(c.MaxPixels), lo: 1, hi: inf},

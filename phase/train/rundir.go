@@ -46,12 +46,17 @@ func openDir(path string, resume, force bool) (*runDir, error) {
 	if !got {
 		return nil, fmt.Errorf("%s is being written by another process", path)
 	}
+	// What a killed process left half-written, and with force all of a run.
+	stale, _ := filepath.Glob(d.file(".*.tmp")) // the pattern is well formed
 	if force && !resume {
 		for _, f := range []string{ConfigFile, MetricsFile, CheckpointFile, ModelFile, WeightsFile, ResultFile} {
-			if err := os.Remove(d.file(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				d.close()
-				return nil, err
-			}
+			stale = append(stale, d.file(f))
+		}
+	}
+	for _, f := range stale {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			d.close()
+			return nil, err
 		}
 	}
 	return d, nil

@@ -37,13 +37,37 @@ func OpenSource(c Config, dirs []string) (*Source, error) {
 			return nil, err
 		}
 	}
+	s.Counts = limited(s.Counts, c.Limit)
 	index, err := longtail.Subset(labels, s.Counts, c.SubsetSeed)
 	if err != nil {
 		return nil, fmt.Errorf("--imbalance %g of %s: %v", c.Imbalance, c.Data, err)
 	}
 	s.Train = data.Subset(pair.Train, index)
+	if c.Limit > 0 {
+		keep, err := longtail.Subset(data.Labels(pair.Test), limited(data.Counts(pair.Test), c.Limit), c.SubsetSeed)
+		if err != nil {
+			return nil, err
+		}
+		s.Test = data.Subset(pair.Test, keep)
+	}
 	s.Manifest = longtail.Manifest{DataSHA256: s.Checksum, Profile: longtail.Profile(c.Profile), Imbalance: c.Imbalance, Seed: c.SubsetSeed, Counts: s.Counts, Indices: index}
 	return s, nil
+}
+
+// limited scales counts down to a sum of about limit; no class vanishes.
+func limited(counts []int, limit int) []int {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	if limit == 0 || limit >= total {
+		return counts
+	}
+	out := make([]int, len(counts))
+	for i, n := range counts {
+		out[i] = min(n, max(1, n*limit/total))
+	}
+	return out
 }
 
 // tailCounts is how many images of each class to keep: the profile, starting
