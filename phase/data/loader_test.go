@@ -209,12 +209,15 @@ func TestLoaderOfFeatures(t *testing.T) {
 type slow struct {
 	Images
 	reads  atomic.Int64
+	active atomic.Int64
 	failAt int
 	wait   time.Duration
 }
 
 func (s *slow) Pixels(i int, dst []uint8) error {
 	s.reads.Add(1)
+	s.active.Add(1)
+	defer s.active.Add(-1)
 	time.Sleep(s.wait)
 	if i == s.failAt {
 		return errors.New("image is broken")
@@ -250,6 +253,9 @@ func TestLoaderEndsItsGoroutines(t *testing.T) {
 					}
 				}
 			}()
+			if m := ds.active.Load(); m != 0 {
+				t.Errorf("%d workers, %s: the loop has ended, but %d still read", workers, stop, m)
+			}
 			cancel()
 			switch {
 			case stop == "error":

@@ -252,6 +252,10 @@ func TestHoldOut(t *testing.T) {
 	if !slices.Equal(held, again) || slices.Equal(held, other) {
 		t.Error("the split is not a function of the seed, or is the same for all")
 	}
+	_, twins := holdOut(append(make([]int, 50), slices.Repeat([]int{1}, 50)...), 2, 0.2, 7)
+	if slices.EqualFunc(twins[:10], twins[10:], func(a, b int) bool { return a+50 == b }) {
+		t.Error("two classes of one size are split at the same places")
+	}
 	_, fewer := holdOut(labels[:110], 2, 0.2, 7) // a class's split does not hang on other classes
 	if !slices.Equal(fewer, held[:22]) {
 		t.Error("the split of a class changes when other classes go")
