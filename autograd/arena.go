@@ -25,6 +25,15 @@ type form struct {
 	dims   [tensor.MaxDims]int
 }
 
+// alloc makes a tensor of the form. It stands apart because it moves f to the
+// heap, which take must not.
+func (f form) alloc() *tensor.Tensor {
+	if f.images {
+		return tensor.NewImages(f.dev, f.d, f.dims[0], f.dims[1], f.dims[2], f.dims[3])
+	}
+	return tensor.New(f.dev, f.d, f.dims[:f.n]...)
+}
+
 func (a *arena) take(f form) *tensor.Tensor {
 	if a.free == nil {
 		a.free, a.at = map[form][]*tensor.Tensor{}, map[*tensor.Tensor]int{}
@@ -32,10 +41,8 @@ func (a *arena) take(f form) *tensor.Tensor {
 	var t *tensor.Tensor
 	if l := a.free[f]; len(l) > 0 {
 		t, a.free[f] = l[len(l)-1], l[:len(l)-1]
-	} else if f.images {
-		t = tensor.NewImages(f.dev, f.d, f.dims[0], f.dims[1], f.dims[2], f.dims[3])
 	} else {
-		t = tensor.New(f.dev, f.d, f.dims[:f.n]...)
+		t = f.alloc()
 	}
 	a.at[t] = len(a.lent)
 	a.lent = append(a.lent, t)

@@ -86,10 +86,7 @@ func (c *Ctx) lend(f form) *tensor.Tensor {
 	if c.tape != nil {
 		return c.tape.mem.take(f)
 	}
-	if f.images {
-		return tensor.NewImages(f.dev, f.d, f.dims[0], f.dims[1], f.dims[2], f.dims[3])
-	}
-	return tensor.New(f.dev, f.d, f.dims[:f.n]...)
+	return f.alloc()
 }
 
 // DIn is the gradient accumulator of input i; it is not Wanted if nobody asks
