@@ -99,7 +99,10 @@ func NewImages(pixels []uint8, h, w, c int, labels []int, classes []string) (Ima
 		return nil, fmt.Errorf("%d bytes do not hold %d images of %dx%dx%d", len(pixels), len(labels), h, w, c)
 	}
 	m := &memoryImages{labelled{labels, classes}, tensor.Shape{c, h, w}, pixels}
-	return m, m.check()
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func (m *memoryImages) Shape() tensor.Shape { return m.shape }
@@ -136,7 +139,10 @@ func NewFeatures(x []float32, d int, labels []int, classes []string) (Features, 
 		}
 	}
 	m := &memoryFeatures{labelled{labels, classes}, d, x}
-	return m, m.check()
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 func (m *memoryFeatures) Shape() tensor.Shape { return tensor.Shape{m.d} }
