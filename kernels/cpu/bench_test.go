@@ -17,12 +17,8 @@ func rate(b *testing.B, flops int) {
 
 // benchEach runs f as a benchmark with every variant.
 func benchEach(b *testing.B, f func(b *testing.B, k *Backend)) {
-	for _, name := range Variants() {
-		k, err := New(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run(name, func(b *testing.B) { f(b, k) })
+	for _, k := range backends(b) {
+		b.Run(k.name, func(b *testing.B) { f(b, k) })
 	}
 }
 

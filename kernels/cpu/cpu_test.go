@@ -13,14 +13,22 @@ import (
 	"phase/tensor"
 )
 
-// each runs f as a subtest with every variant that this machine can run.
-func each(t *testing.T, f func(t *testing.T, b *Backend)) {
+// backends is one backend for every variant that this machine can run.
+func backends(t testing.TB) (all []*Backend) {
 	for _, name := range Variants() {
 		b, err := New(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) { f(t, b) })
+		all = append(all, b)
+	}
+	return all
+}
+
+// each runs f as a subtest with every variant.
+func each(t *testing.T, f func(t *testing.T, b *Backend)) {
+	for _, b := range backends(t) {
+		t.Run(b.name, func(t *testing.T) { f(t, b) })
 	}
 }
 
