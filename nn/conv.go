@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"fmt"
 	"math/rand/v2"
 
 	"phase/autograd"
@@ -40,13 +39,8 @@ func NewConv2D(r *rand.Rand, c Conv2DConfig) *Conv2D {
 // Forward is the convolution, of shape (n,out,h',w').
 func (l *Conv2D) Forward(p *Pass, x *autograd.Var) *autograd.Var {
 	y := autograd.Conv2D(x, l.Weight, l.Op)
-	w := l.Weight.Shape()
 	if l.Bias != nil {
 		y = autograd.Permute(autograd.Add(autograd.Permute(y, 0, 2, 3, 1), l.Bias), 0, 3, 1, 2)
 	}
-	kind := fmt.Sprintf("conv %dx%d", w[2], w[3])
-	if l.Op.S() > 1 {
-		kind += fmt.Sprintf(" /%d", l.Op.S())
-	}
-	return p.saw(kind, y, y.Value.Size()*w[1:].Size(), l.Weight, l.Bias)
+	return p.saw(l, y)
 }

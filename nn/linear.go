@@ -42,8 +42,7 @@ func (l *Linear) Reset(r *rand.Rand) {
 
 // Forward is x·Wᵀ + b.
 func (l *Linear) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	y := autograd.Linear(x, l.Weight, l.Bias)
-	return p.saw("linear", y, y.Value.Size()*l.Weight.Value.Dim(1), l.Weight, l.Bias)
+	return p.saw(l, autograd.Linear(x, l.Weight, l.Bias))
 }
 
 // CosineLinear is the classifier without lengths: logits Scale·cos(x, w_j),
@@ -65,6 +64,5 @@ func (l *CosineLinear) Reset(r *rand.Rand) { KaimingNormal(r, l.Weight.Value, Fa
 
 // Forward is Scale·cos(x, w_j).
 func (l *CosineLinear) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	y := autograd.CosineLogits(x, l.Weight, l.Scale)
-	return p.saw("cosine linear", y, y.Value.Size()*l.Weight.Value.Dim(1), l.Weight)
+	return p.saw(l, autograd.CosineLogits(x, l.Weight, l.Scale))
 }

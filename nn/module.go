@@ -14,10 +14,7 @@
 // does.
 package nn
 
-import (
-	"phase/autograd"
-	"phase/tensor"
-)
+import "phase/autograd"
 
 // A Module maps a batch to a batch.
 type Module interface {
@@ -37,20 +34,13 @@ type Pass struct {
 	Seed uint64
 
 	drops uint64 // dropout layers met so far
-	trace func(seen)
+	trace func(layer Module, y *autograd.Var)
 }
 
-// seen is what a layer tells a traced pass.
-type seen struct {
-	kind    string
-	out     tensor.Shape
-	params  []*autograd.Var // may hold nil
-	mulAdds int
-}
-
-func (p *Pass) saw(kind string, y *autograd.Var, mulAdds int, params ...*autograd.Var) *autograd.Var {
+// saw tells Summary that layer's output is y, and returns y.
+func (p *Pass) saw(layer Module, y *autograd.Var) *autograd.Var {
 	if p.trace != nil {
-		p.trace(seen{kind, append(tensor.Shape{}, y.Shape()...), params, mulAdds})
+		p.trace(layer, y)
 	}
 	return y
 }

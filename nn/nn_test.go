@@ -305,9 +305,9 @@ func TestNewErrors(t *testing.T) {
 func TestSummary(t *testing.T) {
 	for key, want := range witness.MulAdds {
 		var name string
-		var size int
-		fmt.Sscan(key, &name, &size)
-		m := made(t, name, nn.Config{Classes: 10, Size: size})
+		var width, size int
+		fmt.Sscan(key, &name, &width, &size)
+		m := made(t, name, nn.Config{Classes: 10, Width: width, Size: size})
 		if rows, total := nn.Summary(m, 3, size, size); total.MulAdds != want || total.Params != nn.Size(m) {
 			t.Errorf("%s: %d multiply-adds, %d parameters in %d rows, want %d, %d", key, total.MulAdds, total.Params, len(rows), want, nn.Size(m))
 		}

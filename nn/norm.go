@@ -48,16 +48,7 @@ func (l *BatchNorm) AddReLU(p *Pass, x, residual *autograd.Var) *autograd.Var {
 }
 
 func (l *BatchNorm) apply(p *Pass, x, residual *autograd.Var, relu bool) *autograd.Var {
-	op := kernels.BatchNorm{Eps: l.Eps, ReLU: relu}
-	y := l.normalize(p, op, x, residual)
-	kind := "batch norm"
-	switch {
-	case residual != nil:
-		kind += " + add + relu"
-	case relu:
-		kind += " + relu"
-	}
-	return p.saw(kind, y, 0, l.Weight, l.Bias)
+	return p.saw(l, l.normalize(p, kernels.BatchNorm{Eps: l.Eps, ReLU: relu}, x, residual))
 }
 
 func (l *BatchNorm) normalize(p *Pass, op kernels.BatchNorm, x, residual *autograd.Var) (y *autograd.Var) {

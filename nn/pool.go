@@ -1,8 +1,6 @@
 package nn
 
 import (
-	"fmt"
-
 	"phase/autograd"
 	"phase/kernels"
 )
@@ -12,7 +10,7 @@ type MaxPool struct{ kernels.Pool2D }
 
 // Forward pools x.
 func (l MaxPool) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	return p.saw(fmt.Sprintf("max pool %d /%d", l.Size, l.S()), autograd.MaxPool(x, l.Pool2D), 0)
+	return p.saw(l, autograd.MaxPool(x, l.Pool2D))
 }
 
 // AvgPool is the mean of each window of x (n,c,h,w), padding counted as zeros.
@@ -20,27 +18,27 @@ type AvgPool struct{ kernels.Pool2D }
 
 // Forward pools x.
 func (l AvgPool) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	return p.saw(fmt.Sprintf("avg pool %d /%d", l.Size, l.S()), autograd.AvgPool(x, l.Pool2D), 0)
+	return p.saw(l, autograd.AvgPool(x, l.Pool2D))
 }
 
 // GlobalAvgPool is the mean over each plane, from (n,c,h,w) to (n,c).
 type GlobalAvgPool struct{}
 
 // Forward pools x.
-func (GlobalAvgPool) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	return p.saw("global avg pool", autograd.GlobalAvgPool(x), 0)
+func (l GlobalAvgPool) Forward(p *Pass, x *autograd.Var) *autograd.Var {
+	return p.saw(l, autograd.GlobalAvgPool(x))
 }
 
 // Flatten makes x (n,...) a matrix (n,d), its elements in row-major order.
 type Flatten struct{}
 
 // Forward reshapes x.
-func (Flatten) Forward(p *Pass, x *autograd.Var) *autograd.Var {
+func (l Flatten) Forward(p *Pass, x *autograd.Var) *autograd.Var {
 	s := x.Shape()
 	if len(s) == 2 {
 		return x
 	}
-	return p.saw("flatten", autograd.Reshape(x, s[0], s[1:].Size()), 0)
+	return p.saw(l, autograd.Reshape(x, s[0], s[1:].Size()))
 }
 
 // Dropout zeroes each element with probability Rate in training and divides
@@ -54,7 +52,7 @@ func (l Dropout) Forward(p *Pass, x *autograd.Var) *autograd.Var {
 		p.drops++
 		x = autograd.Dropout(x, l.Rate, maskSeed(p.Seed, p.drops))
 	}
-	return p.saw("dropout", x, 0)
+	return p.saw(l, x)
 }
 
 // maskSeed mixes the pass's seed and a layer's number (the finaliser of

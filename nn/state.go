@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -95,8 +94,7 @@ func open(f *safetensors.File) (*Saved, error) {
 		return nil, fmt.Errorf("the metadata has no %q, which describes a model: these are tensors alone", aboutKey)
 	}
 	delete(s.Meta, aboutKey)
-	d := json.NewDecoder(bytes.NewReader([]byte(text)))
-	if err := d.Decode(&s.About); err != nil {
+	if err := json.Unmarshal([]byte(text), &s.About); err != nil {
 		return nil, fmt.Errorf("metadata %q: %w", aboutKey, err)
 	}
 	if err := s.About.check(); err != nil {

@@ -72,7 +72,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	text := f.Meta["model"]
 	for _, c := range []struct{ old, new, want string }{
-		{text, "", "EOF"},
+		{text, "", "unexpected end of JSON"},
 		{`"schema":1`, `"schema":2`, "schema 2 of a model's description, want 1"},
 		{`"resnet8"`, `"resnet20"`, "missing (layer1.1.bn1.bias"},
 		{`"resnet8"`, `"resnet9"`, "nearest is resnet8"},

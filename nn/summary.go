@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"fmt"
 	"strings"
 
 	"phase/autograd"
@@ -10,7 +11,7 @@ import (
 // A Row is one line of a summary: one layer of one forward pass.
 type Row struct {
 	Name    string       // path of the layer that holds the parameters (layer1.0.conv1); "" without
-	Kind    string       // conv 3x3 /2, batch norm + relu, ...
+	Kind    string       // conv 3x3 /2, batch norm, ...
 	Out     tensor.Shape // of a batch of one
 	Params  int          // trainable numbers, counted where they are first met
 	MulAdds int          // multiplications of convolutions and linear maps; each goes with one addition
@@ -33,15 +34,10 @@ func Summary(m Module, input ...int) (rows []Row, total Row) {
 		counted[v] = true
 		return v.Value.Size()
 	}
-	p := &Pass{trace: func(s seen) {
-		row := Row{Kind: s.kind, Out: s.out, MulAdds: s.mulAdds}
-		for _, v := range s.params {
-			if v == nil {
-				continue
-			}
-			if row.Name == "" {
-				row.Name = names[v][:max(strings.LastIndexByte(names[v], '.'), 0)]
-			}
+	p := &Pass{trace: func(layer Module, y *autograd.Var) {
+		row := describe(layer, y.Shape())
+		for name, v := range Params(layer) {
+			row.Name = strings.TrimSuffix(strings.TrimSuffix(names[v], name), ".")
 			row.Params += count(v)
 		}
 		rows = append(rows, row)
@@ -57,6 +53,37 @@ func Summary(m Module, input ...int) (rows []Row, total Row) {
 		total.MulAdds += r.MulAdds
 	}
 	return rows, total
+}
+
+// describe says what a layer with outputs of shape y, of a batch of one, is and
+// what it costs.
+func describe(layer Module, y tensor.Shape) Row {
+	row := Row{Out: append(tensor.Shape{}, y...)}
+	switch l := layer.(type) {
+	case *Linear:
+		row.Kind, row.MulAdds = "linear", y.Size()*l.Weight.Value.Dim(1)
+	case *CosineLinear:
+		row.Kind, row.MulAdds = "cosine linear", y.Size()*l.Weight.Value.Dim(1)
+	case *Conv2D:
+		w := l.Weight.Shape()
+		row.Kind, row.MulAdds = fmt.Sprintf("conv %dx%d", w[2], w[3]), y.Size()*w[1:].Size()
+		if l.Op.S() > 1 {
+			row.Kind += fmt.Sprintf(" /%d", l.Op.S())
+		}
+	case *BatchNorm:
+		row.Kind = "batch norm"
+	case MaxPool:
+		row.Kind = fmt.Sprintf("max pool %d /%d", l.Size, l.S())
+	case AvgPool:
+		row.Kind = fmt.Sprintf("avg pool %d /%d", l.Size, l.S())
+	case GlobalAvgPool:
+		row.Kind = "global avg pool"
+	case Flatten:
+		row.Kind = "flatten"
+	case Dropout:
+		row.Kind = "dropout"
+	}
+	return row
 }
 
 // zeros is a batch of one input in the dtype and on the device of m.

@@ -195,9 +195,9 @@ witness = {
         "resnet50 64 1000": size(resnet50(64, 1000, False)),
     },
     "mul_adds": {
-        "resnet32 32": mul_adds(CIFARResNet(32, 16, 3, 10), 3, 32, 32),
-        "resnet50 224": mul_adds(resnet50(64, 10, False), 3, 224, 224),
-        "resnet50 64": mul_adds(resnet50(64, 10, True), 3, 64, 64),
+        "resnet32 16 32": mul_adds(CIFARResNet(32, 16, 3, 10), 3, 32, 32),
+        "resnet50 64 224": mul_adds(resnet50(64, 10, False), 3, 224, 224),
+        "resnet50 16 64": mul_adds(resnet50(16, 10, True), 3, 64, 64),
     },
     "outputs": {
         "resnet20": outputs(fill(CIFARResNet(20, 5, 1, 7)), 3, 1, 9, 9),
