@@ -120,7 +120,7 @@ const maxJSON = 64 << 20
 func readJSON(path string, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%v: not a run directory, or the run never started", err)
+		return fmt.Errorf("%w: not a run directory, or the run never started", err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxJSON+1))
