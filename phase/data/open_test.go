@@ -3,7 +3,6 @@ package data
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -226,42 +225,6 @@ func TestFolderWithoutTestIsSplit(t *testing.T) {
 	}
 }
 
-func TestHoldOut(t *testing.T) {
-	var labels []int
-	for class, n := range []int{100, 10, 2, 1} {
-		for range n {
-			labels = append(labels, class)
-		}
-	}
-	stay, held := holdOut(labels, 4, 0.2, 7)
-	count := make([]int, 4)
-	for _, i := range held {
-		count[labels[i]]++
-	}
-	if want := []int{20, 2, 1, 0}; !slices.Equal(count, want) {
-		t.Errorf("held out %v, want %v", count, want)
-	}
-	all := slices.Sorted(slices.Values(append(slices.Clone(stay), held...)))
-	for i, v := range all {
-		if i != v {
-			t.Fatalf("sample %d is lost or doubled", i)
-		}
-	}
-	_, again := holdOut(labels, 4, 0.2, 7)
-	_, other := holdOut(labels, 4, 0.2, 8)
-	if !slices.Equal(held, again) || slices.Equal(held, other) {
-		t.Error("the split is not a function of the seed, or is the same for all")
-	}
-	_, twins := holdOut(append(make([]int, 50), slices.Repeat([]int{1}, 50)...), 2, 0.2, 7)
-	if slices.EqualFunc(twins[:10], twins[10:], func(a, b int) bool { return a+50 == b }) {
-		t.Error("two classes of one size are split at the same places")
-	}
-	_, fewer := holdOut(labels[:110], 2, 0.2, 7) // a class's split does not hang on other classes
-	if !slices.Equal(fewer, held[:22]) {
-		t.Error("the split of a class changes when other classes go")
-	}
-}
-
 func TestList(t *testing.T) {
 	p := mustOpen(t, Spec{Data: "list:testdata/list.txt,testdata/list.txt"})
 	wantClasses(t, p.Train, "cat", "dog")
@@ -302,159 +265,6 @@ func TestTinyImageNet(t *testing.T) {
 	near(t, pixelsOf(t, p.Test, 1), 3, c.R, c.G, c.B)
 }
 
-func TestSize(t *testing.T) {
-	for data, shape := range map[string]tensor.Shape{
-		"folder:testdata/pictures": {3, 5, 5},
-		"idx:testdata/idx":         {1, 5, 5},
-		"cifar10":                  {3, 5, 5},
-	} {
-		p := mustOpen(t, Spec{Data: data, Dirs: []string{"testdata"}, Size: 5})
-		wantShape(t, p.Train, shape...)
-		wantShape(t, p.Test, shape...)
-		if len(pixelsOf(t, p.Train, 0)) != shape.Size() {
-			t.Error("wrong number of bytes")
-		}
-	}
-	// An image of one colour stays of that colour.
-	p := mustOpen(t, Spec{Data: "folder:testdata/pictures", Size: 13})
-	near(t, pixelsOf(t, p.Train, 4), 2, 77, 77, 77)
-	// Resizing in memory and on decoding is the same thing.
-	m, err := NewImages(gridPixels(0, 1, 8, 8, 3), 8, 8, 3, []int{0}, []string{"a"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	small, err := m.(*memoryImages).resized(3, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pix, _, _, err := Decoder{H: 3, W: 3}.Decode(pngBytes(rgbImage(0, 8, 8)))
-	if err != nil || !slices.Equal(pix, small.pixels) {
-		t.Errorf("%v differs from %v (%v)", pix, small.pixels, err)
-	}
-}
-
-func TestImagesOfDifferentSizes(t *testing.T) {
-	dir := tree(t, map[string][]byte{
-		"a/0.png": pngBytes(rgbImage(0, 4, 4)), "a/1.png": pngBytes(rgbImage(1, 4, 6)), "a/2.png": pngBytes(rgbImage(2, 4, 4)),
-	})
-	for _, skip := range []bool{false, true} { // not damage: never skipped in silence
-		_, err := Open(Spec{Data: "folder:" + dir, SkipBad: skip})
-		wantError(t, err, "4x6", "4x4", "1.png")
-	}
-	mustOpen(t, Spec{Data: "folder:" + dir, Size: 4})
-}
-
-func TestSkipBad(t *testing.T) {
-	files := map[string][]byte{}
-	for i := range 6 {
-		files[fmt.Sprintf("train/a/%d.png", i)] = pngBytes(rgbImage(i, 4, 4))
-	}
-	files["test/a/0.png"] = files["train/a/0.png"]
-	files["train/a/0.png"] = nil
-	files["train/a/3.png"] = files["train/a/3.png"][:60]
-	files["test/a/9.jpg"] = []byte("hello")
-	dir := tree(t, files)
-	_, err := Open(Spec{Data: "folder:" + dir})
-	wantError(t, err, filepath.Join("train", "a", "0.png"), "empty")
-	for _, cache := range []int64{0, -1} {
-		p := mustOpen(t, Spec{Data: "folder:" + dir, SkipBad: true, CacheBytes: cache})
-		if p.Train.Len() != 4 || p.Test.Len() != 1 || len(p.Skipped) != 3 {
-			t.Fatalf("%d and %d images, %d skipped, want 4, 1 and 3", p.Train.Len(), p.Test.Len(), len(p.Skipped))
-		}
-		for k, i := range []int{1, 2, 4, 5} {
-			if !slices.Equal(pixelsOf(t, p.Train, k), gridPixels(i, 1, 4, 4, 3)) {
-				t.Errorf("image %d is not %d.png", k, i)
-			}
-		}
-		for k, name := range []string{"0.png", "3.png", "9.jpg"} {
-			if !strings.HasSuffix(p.Skipped[k].Path, name) {
-				t.Errorf("skipped %q, want %s", p.Skipped[k].Path, name)
-			}
-			wantError(t, p.Skipped[k].Err, name)
-		}
-	}
-	for i := range 6 {
-		write(t, filepath.Join(dir, fmt.Sprintf("train/a/%d.png", i)), []byte("bad"))
-	}
-	_, err = Open(Spec{Data: "folder:" + dir, SkipBad: true})
-	wantError(t, err, "none of 6")
-}
-
-func TestSubset(t *testing.T) {
-	p := mustOpen(t, Spec{Data: "cifar10", Dirs: []string{"testdata"}})
-	s := Subset(Subset(p.Train, []int{9, 3, 3, 7}), []int{3, 0, 1})
-	wantLabels(t, s, 7, 9, 3)
-	if !slices.Equal(pixelsOf(t, s, 0), gridPixels(7, 1, 32, 32, 3)) {
-		t.Error("image 7 differs")
-	}
-	f, err := NewFeatures([]float32{1, 2, 3, 4, 5, 6}, 2, []int{0, 1, 1}, []string{"a", "b"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	row := make([]float32, 2)
-	if err := Subset(f, []int{2}).(Features).Row(0, row); err != nil || row[0] != 5 || row[1] != 6 {
-		t.Errorf("row %v (%v), want [5 6]", row, err)
-	}
-	if err := tensor.Catch(func() { Subset(f, []int{0, 3}) }); err == nil {
-		t.Error("index 3 of 3 was accepted")
-	}
-}
-
-func TestChecksum(t *testing.T) {
-	sum := func(ds Dataset) string {
-		t.Helper()
-		s, err := Checksum(ds)
-		if err != nil || len(s) != 64 {
-			t.Fatalf("%q, %v", s, err)
-		}
-		return s
-	}
-	a := mustOpen(t, Spec{Data: "folder:testdata/pictures"})
-	b := mustOpen(t, Spec{Data: "folder:testdata/pictures", CacheBytes: -1})
-	if sum(a.Train) != sum(b.Train) {
-		t.Error("the checksum hangs on how the data is held")
-	}
-	x := []uint8{1, 2, 3, 4}
-	seen := map[string]string{}
-	for what, ds := range map[string]func() (Images, error){
-		"as it is": func() (Images, error) { return NewImages(x, 1, 2, 1, []int{0, 1}, []string{"a", "b"}) },
-		"pixel": func() (Images, error) {
-			return NewImages([]uint8{1, 2, 3, 5}, 1, 2, 1, []int{0, 1}, []string{"a", "b"})
-		},
-		"label": func() (Images, error) { return NewImages(x, 1, 2, 1, []int{1, 0}, []string{"a", "b"}) },
-		"name":  func() (Images, error) { return NewImages(x, 1, 2, 1, []int{0, 1}, []string{"a", "c"}) },
-		"shape": func() (Images, error) { return NewImages(x, 2, 1, 1, []int{0, 1}, []string{"a", "b"}) },
-	} {
-		ds2, err := ds()
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := sum(ds2)
-		if other, twice := seen[s]; twice {
-			t.Errorf("%s and %s have one checksum", what, other)
-		}
-		seen[s] = what
-	}
-}
-
-func TestChecksumOfFeatures(t *testing.T) {
-	seen := map[string]bool{}
-	for _, x := range [][]float32{{1, 2}, {1, 3}, {2, 1}} {
-		f, err := NewFeatures(x, 1, []int{0, 0}, []string{"a"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := Checksum(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen[s] = true
-	}
-	if len(seen) != 3 {
-		t.Errorf("%d checksums of 3 data sets", len(seen))
-	}
-}
-
 // A test set is matched with the training classes by name, never by position.
 func TestTestClassesAreMatchedByName(t *testing.T) {
 	one := pngBytes(rgbImage(0, 2, 2))
@@ -465,26 +275,6 @@ func TestTestClassesAreMatchedByName(t *testing.T) {
 	wantLabels(t, p.Train, 0, 1, 2)
 	wantLabels(t, p.Test, 1, 2)
 	wantClasses(t, p.Test, "a", "b", "c")
-}
-
-// A file that goes away after Open is an error of the batch that needs it.
-func TestFileGoesAway(t *testing.T) {
-	files := map[string][]byte{}
-	for i := range 6 {
-		files[fmt.Sprintf("a/%d.png", i)] = pngBytes(rgbImage(i, 2, 2))
-	}
-	dir := tree(t, files)
-	p := mustOpen(t, Spec{Data: "folder:" + dir, CacheBytes: -1})
-	for i := range 6 {
-		if err := os.Remove(filepath.Join(dir, "a", fmt.Sprintf("%d.png", i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, err := range (&Loader{Data: p.Train, Workers: 2}).Epoch(t.Context(), 0, 0) {
-		wantError(t, err, ".png", "no such file")
-	}
-	_, err := Checksum(p.Train)
-	wantError(t, err, ".png")
 }
 
 func TestRealCIFAR(t *testing.T) {
