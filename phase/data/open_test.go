@@ -278,6 +278,9 @@ func TestTestClassesAreMatchedByName(t *testing.T) {
 }
 
 func TestRealCIFAR(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
 	dir := realData(t)
 	for _, k := range []struct {
 		name, first string
