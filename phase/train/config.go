@@ -26,7 +26,7 @@ type Config struct {
 	Data       string  `name:"data" group:"Data" help:"name (fashion, cifar10, cifar100, tinyimagenet) or folder:DIR, list:FILE, idx:DIR, features:FILE.npz"`
 	Imbalance  float64 `name:"imbalance" group:"Data" help:"imbalance factor: largest class over smallest; 1 takes the data as it is"`
 	Profile    string  `name:"profile" group:"Data" help:"shape of the tail: exp or step"`
-	SubsetSeed uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay, by NumPy's shuffle of this seed"`
+	SubsetSeed uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay (NumPy's shuffle of this seed), and which are held out"`
 	Limit      int     `name:"limit" group:"Data" help:"about this many training and this many test images, every class kept; 0 takes all"`
 	Holdout    float64 `name:"holdout" group:"Data" help:"share of each class held out as test set where the data has none"`
 	Size       int     `name:"size" group:"Data" help:"height and width that images are resized to; 0 keeps their own"`
