@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"sync"
 
 	"phase/kernels"
 	"phase/tensor"
@@ -15,6 +16,8 @@ type softRow struct {
 	top     int     // the most probable class
 	q, logq float64 // 1-p[top] and its logarithm
 }
+
+var softRowPool = sync.Pool{New: func() any { return new(softRow) }}
 
 // tiny is where a sum of exponentials begins to lose digits to underflow.
 const tiny = 1e-280
@@ -175,12 +178,13 @@ func (r *softRow) term(f kernels.SoftmaxLoss, j int, label bool) (loss, a, b flo
 // to work in.
 func (b *Backend) softRows(n, k int, f func(i int, r *softRow)) {
 	planes(n, 16*k, func(first, last int) { // a number here is worth some 16 of plain arithmetic
-		s := b.pool.get(4 * k)
-		r := &softRow{}
+		s, r := b.pool.get(4*k), softRowPool.Get().(*softRow)
 		r.p, r.logp = doubles(s.f)[:k], doubles(s.f)[k:]
 		for i := first; i < last; i++ {
 			f(i, r)
 		}
+		*r = softRow{}
+		softRowPool.Put(r)
 		b.pool.put(s)
 	})
 }

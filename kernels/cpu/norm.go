@@ -21,9 +21,9 @@ type norming struct {
 	rows      int // rows of an item
 	items     int
 
-	// Repeated to a row's length, and each item's two sums a channel.
-	mean, scale, shift, k1, k2, k3 []float32
-	sums                           []float64
+	mean, scale, shift, k1, k2, k3 []float32 // repeated to a row's length
+	sums                           []float64 // two of each channel for each item
+	totals                         []float64 // two of each channel
 	scratch                        *scratch
 
 	y, x, res, dy    []float32 // y, res: nil where they play no part
@@ -56,12 +56,13 @@ func (b *Backend) norming(p kernels.BatchNorm, x *tensor.Tensor) *norming {
 	j.row = min(pixels, j.pixels) * c
 	j.rows = min(max(normItem/j.row, leastRows), mostRows)
 	j.items = (len(j.x) + j.rows*j.row - 1) / (j.rows * j.row)
-	j.scratch = b.pool.get(6*j.row + 4*j.items*c)
+	j.scratch = b.pool.get(6*j.row + 4*(j.items+1)*c)
 	f := j.scratch.f
 	for _, s := range []*[]float32{&j.mean, &j.scale, &j.shift, &j.k1, &j.k2, &j.k3} {
 		*s, f = f[:j.row:j.row], f[j.row:]
 	}
-	j.sums = doubles(f)
+	d := doubles(f)
+	j.sums, j.totals = d[2*c:], d[:2*c]
 	return j
 }
 
@@ -139,20 +140,29 @@ func (j *norming) statistics(item int) {
 	j.pool.put(s)
 }
 
-// combine is mean and biased variance of channel c from the items' statistics:
+// combine is mean and biased variance of each channel from the items' own:
 // Σ(x-μ)² = Σ_items (their own squares + count·(their mean - μ)²).
-func (j *norming) combine(c int) (mean, variance float64) {
-	total := float64(j.pixels)
-	for item := range j.items {
+func (j *norming) combine() (mean, variance []float64) {
+	mean, variance = j.totals[:j.c], j.totals[j.c:]
+	clear(j.totals)
+	weight := func(item int) float64 {
 		lo, hi := j.part(item)
-		m, _ := j.partials(item)
-		mean += m[c] * (float64((hi-lo)/j.c) / total)
+		return float64((hi-lo)/j.c) / float64(j.pixels)
 	}
 	for item := range j.items {
-		lo, hi := j.part(item)
+		m, _ := j.partials(item)
+		w := weight(item)
+		for c, v := range m {
+			mean[c] += w * v
+		}
+	}
+	for item := range j.items {
 		m, squares := j.partials(item)
-		d := m[c] - mean
-		variance += squares[c]/total + d*d*(float64((hi-lo)/j.c)/total)
+		w := weight(item)
+		for c, v := range m {
+			d := v - mean[c]
+			variance[c] += squares[c]/float64(j.pixels) + w*d*d
+		}
 	}
 	return mean, variance
 }
@@ -195,10 +205,10 @@ func (b *Backend) BatchNorm(p kernels.BatchNorm, y, mean, variance, x, gamma, be
 	par(j.items, j.statistics)
 	means, variances := tensor.Data[float32](mean), tensor.Data[float32](variance)
 	gammas, betas := tensor.Data[float32](gamma), tensor.Data[float32](beta)
+	μ, σ2 := j.combine()
 	for c := range j.c {
-		μ, σ2 := j.combine(c)
-		means[c], variances[c] = float32(μ), float32(σ2)
-		j.normalizer(c, gammas[c], betas[c], μ, σ2)
+		means[c], variances[c] = float32(μ[c]), float32(σ2[c])
+		j.normalizer(c, gammas[c], betas[c], μ[c], σ2[c])
 	}
 	j.applyTo(y, residual)
 	j.done()
@@ -309,13 +319,14 @@ func (b *Backend) batchNormGrad(p kernels.BatchNorm, through bool, dx, dgamma, d
 	if sums {
 		par(j.items, j.gradSums)
 	}
-	for c := range j.c {
-		var g, gx float64
-		for item := 0; sums && item < j.items; item++ {
-			a, b := j.partials(item)
-			g += a[c]
-			gx += b[c]
+	clear(j.totals)
+	for item := 0; sums && item < j.items; item++ {
+		for k, v := range j.sums[2*item*j.c:][:2*j.c] {
+			j.totals[k] += v
 		}
+	}
+	for c := range j.c {
+		g, gx := j.totals[c], j.totals[j.c+c]
 		r := 1 / math.Sqrt(float64(variances[c])+p.Eps)
 		k1, k2, k3 := float64(gammas[c])*r, 0., 0.
 		if through {
