@@ -19,8 +19,8 @@ import (
 // convKernels are the convolution kernels of one variant; the zero value
 // leaves everything to matrix products.
 type convKernels struct {
-	strips  []stripKernel // preferred ones first
-	patches []patchKernel // all for the same outputs, with falling numbers of channels, down to 1
+	strips  []stripKernel // the first one that fits is used
+	patches []patchKernels
 }
 
 // A span is one axis of a gather: place q takes from source place
@@ -137,9 +137,13 @@ func (b *Backend) Conv2DGradX(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Te
 	}
 }
 
-// itemFlops is how many floating-point operations an item of work should have:
-// some 80 µs of one core.
-const itemFlops = 8 << 20
+// rowsAtOnce is how many rows of the grid make an item of work: 8 million
+// operations take a core some 80 µs; if that makes few items they are smaller.
+func (g *gather) rowsAtOnce() int {
+	row := 2 * g.k() * g.out * g.groups * g.w
+	item := min(8<<20, max(1<<20, row*g.h*g.images/32))
+	return min(g.h, max(1, item/max(1, row)))
+}
 
 // gather packs the weights and computes g.
 func (b *Backend) gather(g gather) {
@@ -150,7 +154,7 @@ func (b *Backend) gather(g gather) {
 	defer b.pool.put(s)
 	g.packed = s.f
 	g.strip = b.conv.direct(&g)
-	g.rows = min(g.h, max(1, itemFlops/max(1, 2*g.k()*g.out*g.groups*g.w)))
+	g.rows = g.rowsAtOnce()
 	s.gather = g
 	b.runGather(&s.gather)
 }

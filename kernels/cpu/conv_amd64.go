@@ -3,17 +3,19 @@
 package cpu
 
 var convAVX512 = convKernels{
-	strips: []stripKernel{
+	strips: append([]stripKernel{
 		{16, 16, strip16x16AVX512}, {14, 16, strip14x16AVX512},
 		{8, 32, strip8x32AVX512}, {7, 32, strip7x32AVX512},
 		{8, 16, strip8x16AVX512}, {7, 16, strip7x16AVX512},
-	},
-	patches: []patchKernel{{8, 16, gradPatch8x16AVX512}, {3, 16, gradPatch3x16AVX512}, {1, 16, gradPatch1x16AVX512}},
+	}, convAVX2.strips...), // half a panel of outputs
+	patches: append([]patchKernels{
+		{16, []patchKernel{{8, gradPatch8x16AVX512}, {3, gradPatch3x16AVX512}, {1, gradPatch1x16AVX512}}},
+	}, convAVX2.patches...),
 }
 
 var convAVX2 = convKernels{
 	strips:  []stripKernel{{8, 8, strip8x8AVX2}, {7, 8, strip7x8AVX2}},
-	patches: []patchKernel{{4, 8, gradPatch4x8AVX2}, {3, 8, gradPatch3x8AVX2}, {1, 8, gradPatch1x8AVX2}},
+	patches: []patchKernels{{8, []patchKernel{{4, gradPatch4x8AVX2}, {3, gradPatch3x8AVX2}, {1, gradPatch1x8AVX2}}}},
 }
 
 // The strip kernels equal this loop, for the pixels and output channels in

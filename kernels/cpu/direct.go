@@ -35,7 +35,7 @@ func (k *convKernels) direct(g *gather) *stripKernel {
 		return nil
 	}
 	for i := range k.strips {
-		if s := &k.strips[i]; g.w%s.pixels == 0 && g.out%s.outputs == 0 && g.out%panel == 0 {
+		if s := &k.strips[i]; g.w%s.pixels == 0 && g.out%s.outputs == 0 {
 			return s
 		}
 	}

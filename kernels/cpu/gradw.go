@@ -5,10 +5,16 @@ import (
 	"phase/tensor"
 )
 
-// patchKernel computes the weight gradient of a row of a 3×3 filter.
+// patchKernels compute the weight gradient of a row of a 3×3 filter, all for
+// the same number of outputs, with falling numbers of channels, down to 1.
+type patchKernels struct {
+	outputs int
+	list    []patchKernel
+}
+
 type patchKernel struct {
-	channels, outputs int // of a patch
-	run               func(g *gradPatch)
+	channels int
+	run      func(p *gradPatch)
 }
 
 // A gradPatch is what one row of a 3×3 filter, for a few input channels and
@@ -41,7 +47,7 @@ type weightGrad struct {
 	partial        []float32
 	chunks, pieces int
 	size           int           // of a partial sum
-	patches        []patchKernel // direct, where not nil
+	patches        *patchKernels // direct, where not nil
 }
 
 // pieceOutputs is how many outputs an item of work that lowers the images has:
@@ -68,9 +74,13 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 		g.chunks /= 2
 	}
 	g.pieces = ceil(g.out, pieceOutputs)
-	if len(b.conv.patches) > 0 && g.same3x3() && g.out%panel == 0 {
-		g.patches = b.conv.patches
-		g.pieces = g.out / g.patches[0].outputs
+	if g.same3x3() {
+		for i := range b.conv.patches {
+			if p := &b.conv.patches[i]; g.out%p.outputs == 0 {
+				g.patches, g.pieces = p, g.out/p.outputs
+				break
+			}
+		}
 	}
 	s := b.pool.get(g.chunks * g.size)
 	defer b.pool.put(s)
@@ -86,7 +96,7 @@ func (b *Backend) runWeightGrad(g *weightGrad) {
 		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
 		partial := g.partial[chunk*g.size:][:g.size]
 		if g.patches != nil {
-			b.patches(g, partial, first, end, piece*g.patches[0].outputs)
+			b.patches(g, partial, first, end, piece*g.patches.outputs)
 		} else {
 			b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs)
 		}
@@ -140,7 +150,7 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 
 	dw := partial[o/panel*g.k()*panel:][:g.k()*panel]
 	for at := o % panel; at < len(dw); at += panel {
-		clear(dw[at:][:g.patches[0].outputs])
+		clear(dw[at:][:g.patches.outputs])
 	}
 	pixels := g.h * g.w
 	images := max(1, min(maxPixels, patchFloats/g.in)/pixels)
@@ -159,7 +169,7 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 				}
 				x := g.src[(n*g.h+from+ky-1)*p.xRow:]
 				p.dy = g.dst[(n*g.h+from)*p.yRow+o:]
-				list := g.patches
+				list := g.patches.list
 				for c := 0; c < g.in; c += list[0].channels {
 					for g.in-c < list[0].channels {
 						list = list[1:]
