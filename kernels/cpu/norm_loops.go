@@ -50,21 +50,25 @@ var normGo = normKernels{
 		}
 	},
 	grad: func(dx, x, y, dy, mean, k1, k2, k3 []float32) {
-		for i := range dx {
-			dx[i] = normGradAt(i, x, y, dy, mean, k1, k2, k3)
-		}
+		normGradGo(false, dx, x, y, dy, mean, k1, k2, k3)
 	},
 	gradAdd: func(dx, x, y, dy, mean, k1, k2, k3 []float32) {
-		for i := range dx {
-			dx[i] += normGradAt(i, x, y, dy, mean, k1, k2, k3)
-		}
+		normGradGo(true, dx, x, y, dy, mean, k1, k2, k3)
 	},
 }
 
-func normGradAt(i int, x, y, dy, mean, k1, k2, k3 []float32) float32 {
-	dz := dy[i]
-	if y != nil {
-		dz = kept(y[i], dz)
+func normGradGo(add bool, dx, x, y, dy, mean, k1, k2, k3 []float32) {
+	n := len(dx)
+	x, dy, mean, k1, k2, k3 = x[:n], dy[:n], mean[:n], k1[:n], k2[:n], k3[:n]
+	for i := range dx {
+		dz := dy[i]
+		if y != nil {
+			dz = kept(y[i], dz)
+		}
+		d := k1[i]*dz + k3[i]*(x[i]-mean[i]) + k2[i]
+		if add {
+			d += dx[i]
+		}
+		dx[i] = d
 	}
-	return k1[i]*dz + k3[i]*(x[i]-mean[i]) + k2[i]
 }
