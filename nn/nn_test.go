@@ -152,6 +152,34 @@ func TestInit(t *testing.T) {
 	}
 }
 
+// TestInitOfModels: He's deviations, by fan in for CIFAR's networks and their
+// heads, by fan out for torchvision's, whose head is PyTorch's own.
+func TestInitOfModels(t *testing.T) {
+	for _, c := range []struct {
+		model, name string
+		std         float64
+	}{
+		{"resnet20", "conv1.weight", math.Sqrt(2. / (3 * 9))},
+		{"resnet20", "layer2.0.conv1.weight", math.Sqrt(2. / (16 * 9))},
+		{"resnet20", "linear.weight", math.Sqrt(2. / 64)},
+		{"resnet20", "linear.bias", math.Sqrt(1. / 64 / 3)},
+		{"resnet50", "conv1.weight", math.Sqrt(2. / (16 * 49))},
+		{"resnet50", "layer1.1.conv3.weight", math.Sqrt(2. / 64)},
+		{"resnet50", "layer2.0.downsample.0.weight", math.Sqrt(2. / 128)},
+		{"resnet50", "fc.weight", math.Sqrt(1. / 512 / 3)},
+		{"mlp", "hidden.1.weight", math.Sqrt(1. / 16 / 3)},
+	} {
+		v := tensor.Values(nn.State(made(t, c.model, nn.Config{Classes: 300, Width: 16}))[c.name])
+		power := 0.
+		for _, x := range v {
+			power += x * x / float64(len(v))
+		}
+		if std := math.Sqrt(power); math.Abs(std/c.std-1) > .15 {
+			t.Errorf("%s %s: deviation %g of %d, want %g", c.model, c.name, std, len(v), c.std)
+		}
+	}
+}
+
 func TestConvBias(t *testing.T) {
 	l := nn.NewConv2D(random(1), nn.Conv2DConfig{In: 4, Out: 6, Kernel: 3, Stride: 2, Pad: 1, Groups: 2, Bias: true})
 	nn.Cast(l, tensor.F64)
