@@ -1,0 +1,432 @@
+//go:build ignore
+
+// Mutants plants bugs in a copy of the tree, one at a time, and demands that
+// some test fails for each. A bug that no test sees ends in exit status 1; so
+// does one that can no longer be planted, or that does not compile.
+//
+//	go run .ci/mutants.go             all of them
+//	go run .ci/mutants.go NAME...     these alone
+//	go run .ci/mutants.go -list       their names
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A mutant is one bug: edits that belong together, and the tests of which one
+// is to fail.
+type mutant struct {
+	name  string
+	tests string // package, or package and pattern of -run
+	edits []edit
+}
+
+// An edit replaces a text that stands in the file exactly once.
+type edit struct{ file, old, new string }
+
+func main() {
+	list := flag.Bool("list", false, "print the names and exit")
+	limit := flag.Duration("timeout", 2*time.Minute, "of the tests of one mutant")
+	flag.Parse()
+	chosen := mutants
+	if flag.NArg() > 0 {
+		chosen = slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !slices.Contains(flag.Args(), m.name) })
+		if len(chosen) != flag.NArg() {
+			fail(fmt.Errorf("%d mutants are named, %d of them exist: -list shows them", flag.NArg(), len(chosen)))
+		}
+	}
+	if *list {
+		for _, m := range chosen {
+			fmt.Printf("%-40s %s\n", m.name, m.tests)
+		}
+		return
+	}
+	tree, err := os.MkdirTemp("", "mutants")
+	if err == nil {
+		err = run(tree, chosen, *limit)
+		os.RemoveAll(tree)
+	}
+	if err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, "mutants:", err)
+	os.Exit(1)
+}
+
+func run(tree string, chosen []mutant, limit time.Duration) error {
+	began := time.Now()
+	if err := copyTree(tree); err != nil {
+		return err
+	}
+	for _, m := range chosen { // those that have gone stale first: it takes no time
+		files, err := m.plant(tree)
+		if err == nil {
+			err = restore(tree, files)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := healthy(tree, chosen, limit); err != nil {
+		return err
+	}
+	fmt.Printf("without a bug all tests pass (%.0f s)\n", time.Since(began).Seconds())
+	var missed []string
+	for _, m := range chosen {
+		start := time.Now()
+		files, err := m.plant(tree)
+		if err != nil {
+			return err
+		}
+		pkg, pattern, _ := strings.Cut(m.tests, " ")
+		by, err := test(tree, pkg, pattern, limit)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if err := restore(tree, files); err != nil {
+			return err
+		}
+		// A failed property test leaves its example, which the next run would try first.
+		os.RemoveAll(filepath.Join(tree, pkg, "testdata", "rapid"))
+		if by == "" {
+			by, missed = "NO TEST of "+m.tests, append(missed, m.name)
+		}
+		fmt.Printf("%-40s caught by %s (%.0f s)\n", m.name, by, time.Since(start).Seconds())
+	}
+	if len(missed) > 0 {
+		return fmt.Errorf("%d of %d bugs pass every test: %s", len(missed), len(chosen), strings.Join(missed, ", "))
+	}
+	fmt.Printf("each of %d bugs makes a test fail (%.0f s)\n", len(chosen), time.Since(began).Seconds())
+	return nil
+}
+
+// copyTree copies the files that git knows to tree.
+func copyTree(tree string) error {
+	names, err := exec.Command("git", "ls-files", "-z").Output()
+	if err != nil {
+		return fmt.Errorf("git ls-files: %w", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+		info, err := os.Lstat(name)
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a regular file", name)
+		}
+		b, err := os.ReadFile(name)
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(tree, filepath.Dir(name)), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(tree, name), b, info.Mode().Perm()|0o200)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plant writes the bug and returns the files as they were.
+func (m mutant) plant(tree string) (before map[string][]byte, err error) {
+	before = map[string][]byte{}
+	for _, e := range m.edits {
+		path := filepath.Join(tree, e.file)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		if n := bytes.Count(b, []byte(e.old)); n != 1 {
+			return nil, fmt.Errorf("%s has gone stale: %s holds its text %d times, want once:\n%s", m.name, e.file, n, e.old)
+		}
+		if before[e.file] == nil {
+			before[e.file] = b
+		}
+		if err := os.WriteFile(path, bytes.Replace(b, []byte(e.old), []byte(e.new), 1), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return before, nil
+}
+
+func restore(tree string, files map[string][]byte) error {
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(tree, name), b, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// healthy is an error unless all tests pass while no bug is planted: what fails
+// anyway catches nothing.
+func healthy(tree string, chosen []mutant, limit time.Duration) error {
+	patterns := map[string][]string{}
+	for _, m := range chosen {
+		pkg, pattern, _ := strings.Cut(m.tests, " ")
+		if !slices.Contains(patterns[pkg], pattern) {
+			patterns[pkg] = append(patterns[pkg], pattern)
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(patterns)) {
+		pattern := ""
+		if !slices.Contains(patterns[pkg], "") {
+			pattern = strings.Join(patterns[pkg], "|")
+		}
+		by, err := test(tree, pkg, pattern, limit)
+		if err == nil && by != "" {
+			err = fmt.Errorf("%s fails without a bug: %s", pkg, by)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	crash   = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*`)
+)
+
+// test runs the tests of a package and returns the first failure, "" if all
+// pass. That the package does not compile is an error, and so is a pattern
+// that no test has.
+func test(tree, pkg, pattern string, limit time.Duration) (failed string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit+5*time.Minute) // for the compiler
+	defer cancel()
+	args := []string{"test", "-vet=off", "-count=1", "-failfast", "-timeout=" + limit.String(), "-run=" + pattern, "./" + pkg}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = tree
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	text := string(out)
+	switch {
+	case strings.Contains(text, "no tests to run"):
+		return "", fmt.Errorf("go %s: no test has that name", strings.Join(args, " "))
+	case err == nil:
+		return "", nil
+	case strings.Contains(text, "[build failed]"), strings.Contains(text, "[setup failed]"), ctx.Err() != nil:
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	if m := failure.FindStringSubmatch(text); m != nil {
+		return m[1], nil
+	}
+	if m := crash.FindString(text); m != "" {
+		return pkg + " (" + m + ")", nil
+	}
+	return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+}
+
+var mutants = []mutant{
+	{"conv-gradient-overwrites", "kernels/cpu TestConv2D$", []edit{
+		{"kernels/cpu/conv.go", "add: !dx.Fresh,", "add: false,"},
+	}},
+	{"batch-norm-gradient-overwrites", "kernels/cpu TestConformance/.*/BatchNorm", []edit{
+		{"kernels/cpu/norm.go", "if !a.Fresh {", "if false {"},
+	}},
+	{"ops-overwrite-gradients", "autograd TestGradients|TestOpsOnRef", []edit{
+		{"autograd/var.go", "Acc{T: v.Grad, Fresh: fresh}", "Acc{T: v.Grad, Fresh: fresh || v.tape != nil}"},
+	}},
+	{"parameters-are-used-once", "autograd TestGradients|TestOpsOnRef", []edit{
+		{"autograd/var.go", "Acc{T: v.Grad, Fresh: fresh}", "Acc{T: v.Grad, Fresh: fresh || v.tape == nil}"},
+	}},
+	{"filter-mirrored-everywhere", "autograd TestGolden", []edit{
+		{"kernels/ref/conv.go", "at(w, o, c, r, t))", "at(w, o, c, w[2]-1-r, w[3]-1-t))"},
+		{"kernels/cpu/conv.go", "w := g.weights[group*g.groupStep+p*panel*g.outStep+tap:]", "w := g.weights[group*g.groupStep+p*panel*g.outStep+min(g.inStep, g.outStep)-1-tap:]"},
+		{"kernels/cpu/gradw.go", "p*panel*g.outStep+t:]", "p*panel*g.outStep+area-1-t:]"},
+	}},
+	{"bottom-padding-one-row-early", "kernels/cpu TestConv2D$", []edit{
+		{"kernels/cpu/direct.go", "max(0, 1-y), min(2, g.h-y)", "max(0, 1-y), min(2, g.h-1-y)"},
+	}},
+	{"right-padding-one-pixel-late", "kernels/cpu TestConv2D$", []edit{
+		{"kernels/cpu/lowered.go", "at >= 0 && at < g.srcW", "at >= 0 && at <= g.srcW"},
+	}},
+	{"padding-off-by-one-everywhere", "autograd TestGolden", []edit{
+		{"kernels/ref/conv.go", "h, v := i*p.S()-p.Pad+r*p.D(), j*p.S()-p.Pad+t*p.D()", "h, v := i*p.S()-max(0, p.Pad-1)+r*p.D(), j*p.S()-max(0, p.Pad-1)+t*p.D()"},
+	}},
+	{"groups-interleaved", "autograd TestGolden", []edit{
+		{"kernels/ref/conv.go", "o/perGroup*w[1]+c", "o%p.G()*w[1]+c"},
+		{"kernels/ref/conv.go", "\tperGroup := y[1] / p.G() // output channels of a group\n", ""},
+	}},
+	{"groups-written-in-reverse", "kernels/cpu TestConv2D$", []edit{
+		{"kernels/cpu/lowered.go", "c: g.dst[at+group*g.out:]", "c: g.dst[at+(g.groups-1-group)*g.out:]"},
+	}},
+	{"tile-reaches-beyond-the-last-column", "kernels/cpu TestGemm$", []edit{
+		{"kernels/cpu/gemm.go", "1, p.n-j < panel", "1, p.n-j < panel-1"},
+	}},
+	{"edge-tile-overwrites", "kernels/cpu TestGemm$", []edit{
+		{"kernels/cpu/gemm.go", "\t\t\tif add {\n\t\t\t\tv += c[q]\n\t\t\t}\n", ""},
+	}},
+	{"later-depths-overwrite", "kernels/cpu TestGemm", []edit{
+		{"kernels/cpu/gemm.go", "add: w.Add || w.k0 > 0}", "add: w.Add}"},
+	}},
+	{"workers-are-not-awaited", "kernels/cpu TestPar$", []edit{
+		{"kernels/cpu/par.go", "\tc.wait.Wait()\n", ""},
+	}},
+	{"lent-memory-is-lent-again", "kernels/cpu TestPool|TestConv2D", []edit{
+		{"kernels/cpu/par.go", "\t\tp.free[class] = list[:len(list)-1]\n", ""},
+	}},
+	{"chunks-go-by-processors", "kernels/cpu TestConv2DThreads", []edit{
+		{"kernels/cpu/gradw.go", "min(16, g.images)", "min(2*runtime.GOMAXPROCS(0), g.images)"},
+		{"kernels/cpu/gradw.go", "import (\n", "import (\n\t\"runtime\"\n\n"},
+	}},
+	{"gradient-memory-given-back-too-early", "autograd TestOpsOnRef", []edit{
+		{"autograd/rule.go", "\tn.rule.Backward(&n.Ctx, n.p)\n\tn.tape.mem.giveBack(n.out.Grad)\n", "\tn.tape.mem.giveBack(n.out.Grad)\n\tn.rule.Backward(&n.Ctx, n.p)\n"},
+	}},
+	{"arena-lends-what-is-in-use", "autograd TestOpsOnRef|TestSteady", []edit{
+		{"autograd/arena.go", "t, a.free[f] = l[len(l)-1], l[:len(l)-1]", "t = l[len(l)-1]"},
+	}},
+	{"permute-goes-back-by-the-same-order", "autograd TestOpsOnRef", []edit{
+		{"autograd/rule.go", "if r.View != nil {\n\t\tr.Backward", "if r.View != nil && r.Backward == nil {\n\t\tr.Backward"},
+		{"autograd/shape.go", "View:   func(p []int, x *tensor.Tensor) *tensor.Tensor { return x.Permute(p...) },", "View:   func(p []int, x *tensor.Tensor) *tensor.Tensor { return x.Permute(p...) },\n\tBackward: func(c *Ctx, p []int) { c.K.CopyGrad(c.DIn(0).Zeroed(), c.DOut.Permute(p...)) },"},
+	}},
+	{"batch-norm-holds-its-statistics", "kernels/cpu TestConformance/.*/BatchNorm", []edit{
+		{"kernels/cpu/norm.go", "k3 = -k1 * r * r * gx / float64(j.pixels)", "k3 = 0"},
+	}},
+	{"softmax-without-its-maximum", "kernels/cpu TestConformance/.*/(LogSoftmax|SoftmaxLoss)", []edit{
+		{"kernels/cpu/loss.go", "r.p[j] = math.Exp(x - most)\n", "r.p[j] = math.Exp(x) / math.Exp(most)\n"},
+	}},
+	{"smoothing-shared-by-the-wrong-classes", "kernels/ref TestSoftmaxLoss", []edit{
+		{"kernels/ref/loss.go", "s := p.Smooth / float64(k)", "s := p.Smooth / float64(k-1)"},
+	}},
+	{"smoothing-shared-by-the-wrong-classes-cpu", "kernels/cpu TestConformance/.*/SoftmaxLoss", []edit{
+		{"kernels/cpu/loss.go", "s, γ := f.Smooth/float64(len(r.p)), f.GammaNeg", "s, γ := f.Smooth/float64(len(r.p)-1), f.GammaNeg"},
+	}},
+	{"detach-flipped", "kernels/ref TestSoftmaxLoss", []edit{
+		{"kernels/ref/loss.go", "\tif detach {\n\t\tγ = 0", "\tif !detach {\n\t\tγ = 0"},
+	}},
+	{"detach-flipped-cpu", "kernels/cpu TestConformance/.*/SoftmaxLoss", []edit{
+		{"kernels/cpu/loss.go", "\tif f.Detach {", "\tif !f.Detach {"},
+	}},
+	{"exponents-swapped", "kernels/ref TestSoftmaxLoss", []edit{
+		{"kernels/ref/loss.go", "positive(1-p.Smooth+s, p.GammaPos", "positive(1-p.Smooth+s, p.GammaNeg"},
+		{"kernels/ref/loss.go", "negative(s, p.GammaNeg", "negative(s, p.GammaPos"},
+	}},
+	{"momentum-before-weight-decay", "optim", []edit{
+		{"kernels/ref/update.go", "\tfor i := range step {\n\t\tstep[i] += p.Decay * ws[i]\n\t}\n", ""},
+		{"kernels/ref/update.go", "ws[i] -= p.LR * step[i]", "ws[i] -= p.LR * (step[i] + p.Decay*ws[i])"},
+	}},
+	{"momentum-before-weight-decay-cpu", "kernels/cpu TestConformance/.*/SGD", []edit{
+		{"kernels/cpu/update.go", "b.point.sgdMomentum(w, v, g, lr, mom, decay)", "b.point.sgdMomentum(w, v, g, lr, mom, 0)\n\t\t\tfor i := range w {\n\t\t\t\tw[i] -= lr * decay * w[i]\n\t\t\t}"},
+	}},
+	{"nesterov-without-the-gradient", "optim", []edit{
+		{"kernels/ref/update.go", "step[i] += p.Momentum * vs[i]", "step[i] = p.Momentum * vs[i]"},
+	}},
+	{"adamw-without-bias-correction", "optim", []edit{
+		{"kernels/ref/update.go", "math.Sqrt(vs[i]/bias2)", "math.Sqrt(vs[i])"},
+		{"kernels/ref/update.go", "\tbias2 := 1 - math.Pow(p.Beta2, float64(p.Step))\n", ""},
+	}},
+	{"sam-stays-away", "optim TestSAM", []edit{
+		{"optim/sam.go", "\t\to.comeHome(ps) // bit for bit: subtracting what was added would round\n", ""},
+	}},
+	{"sam-takes-a-norm-for-each-tensor", "optim TestSAM", []edit{
+		{"optim/sam.go", "k.AXPY(a, kernels", "k.AXPY(o.Rho/(Params{p}.GradNorm()+1e-12), kernels"},
+	}},
+	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
+		{"phase/train/run.go", "Frozen: pass > 0", "Frozen: false"},
+	}},
+	{"warm-up-begins-at-nothing", "optim TestSchedules", []edit{
+		{"optim/schedule.go", "float64(t+1)", "float64(t)"},
+	}},
+	{"running-variance-biased", "nn TestBatchNorm", []edit{
+		{"nn/norm.go", "l.Momentum*float64(n)/float64(n-1)", "l.Momentum"},
+	}},
+	{"a-frozen-pass-moves-the-statistics", "nn TestBatchNorm", []edit{
+		{"nn/norm.go", "\tif !p.Frozen {\n\t\tl.track", "\tif l.like != nil {\n\t\tl.track"},
+	}},
+	{"dropout-layers-share-a-mask", "nn TestDropout", []edit{
+		{"nn/pool.go", "seed ^ n*0xd6e8feb86659fd93", "seed ^ 0*n"},
+	}},
+	{"shortcut-padded-on-one-side", "nn TestOutputsOfPyTorch", []edit{
+		{"nn/resnet_cifar.go", "autograd.Pad(x, 1, more/2, more-more/2)", "autograd.Pad(x, 1, 0, more)"},
+	}},
+	{"global-weights-not-normalised-eq-9", "phase TestEq9", []edit{
+		{"phase/weights.go", "nu)\n\t}\n\treturn normalize(w), nil", "nu)\n\t}\n\treturn w, nil"},
+	}},
+	{"correlations-without-the-mean-eq-10", "phase TestMSR|TestTheorem", []edit{
+		{"phase/features.go", "\t\tdst[k] -= v\n", "\t\t_ = v\n"},
+	}},
+	{"effective-area-not-clipped", "phase TestDegenerate|TestMSR", []edit{
+		{"phase/area.go", "min(max(float64(n)*float64(n)/square, 1), 4*float64(n))", "float64(n) * float64(n) / square"},
+	}},
+	{"shares-of-eq-13-swapped", "phase TestMSR|TestEq13", []edit{
+		{"phase/msr.go", "m.Alpha*r.Global[j] + (1-m.Alpha)*r.Local[i]", "(1-m.Alpha)*r.Global[j] + m.Alpha*r.Local[i]"},
+	}},
+	{"class-sizes-rounded", "phase/longtail TestCounts", []edit{
+		{"phase/longtail/profile.go", "int(float64(nMax) * share(i))", "int(math.Round(float64(nMax) * share(i)))"},
+	}},
+	{"shuffle-masks-one-bit-more", "phase/longtail TestShuffle|TestSubset|TestPermutation", []edit{
+		{"phase/longtail/numpy.go", "bits.Len32(last) - 1", "(bits.Len32(last)+1) - 1"},
+	}},
+	{"a-hundred-images-are-many", "phase/longtail TestGroups", []edit{
+		{"phase/longtail/accuracy.go", "case n > t.Many:", "case n >= t.Many:"},
+	}},
+	{"twenty-images-are-few", "phase/longtail TestGroups", []edit{
+		{"phase/longtail/accuracy.go", "case n < t.Few:", "case n <= t.Few:"},
+	}},
+	{"balanced-accuracy-counts-absent-classes", "phase/longtail TestEvaluate", []edit{
+		{"phase/longtail/accuracy.go", "if images == 0 {\n", "if images == 0 {\n\t\t\tall.n++\n"},
+	}},
+	{"augmentation-drawn-for-a-batch", "phase/data", []edit{
+		{"phase/data/loader.go", "i, first+k)", "i, first)"},
+	}},
+	{"augmentation-drawn-for-a-worker", "phase/data", []edit{
+		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, position)\n", ""},
+		{"phase/data/loader.go", "\tr := rand.New(&pcg)\n\treturn", "\tr := rand.New(&pcg)\n\tseedStream(&pcg, l.Seed, epoch, 0)\n\treturn"},
+	}},
+	{"padding-after-normalisation", "phase/data", []edit{
+		{"phase/data/loader.go", "\t\tnorm.apply(dst, changed)\n", "\t\tnorm.apply(dst, changed)\n\t\tfor k, v := range changed {\n\t\t\tif v == 0 {\n\t\t\t\tdst[k] = 0\n\t\t\t}\n\t\t}\n"},
+	}},
+	{"superclasses-of-cifar-100", "phase/data TestCIFAR", []edit{
+		{"phase/data/cifar.go", "int(rec[len(k.labels)-1])", "int(rec[0])"},
+	}},
+	{"planes-of-cifar-taken-for-pixels", "phase/data TestCIFAR", []edit{
+		{"phase/data/cifar.go", "planes[p], planes[p+cifarPlane], planes[p+2*cifarPlane]", "planes[3*p], planes[3*p+1], planes[3*p+2]"},
+	}},
+	{"resuming-forgets-the-momentum", "phase/train TestResumeIsBitEqual/frozen", []edit{
+		{"phase/train/checkpoint.go", "r.opt.Load(moments)", "r.opt.Load(nil)"},
+	}},
+	{"resuming-repeats-the-epoch", "phase/train TestResumeIsBitEqual/frozen", []edit{
+		{"phase/train/run.go", "loader.Epoch(ctx, r.at.Epoch, r.at.Step)", "loader.Epoch(ctx, r.at.Epoch, 0)"},
+	}},
+	{"resuming-computes-the-weights-from-another-model", "phase/train TestResumeIsBitEqual", []edit{
+		{"phase/train/run.go", "\tif r.at.Step == 0 {\n", "\tif r.at.Step == 0 || r.second() {\n"},
+	}},
+	{"altered-files-are-read", "tensor/safetensors", []edit{
+		{"tensor/safetensors/read.go", "is != have {", "is == \"\" {"},
+	}},
+	{"checkpoints-without-a-checksum-are-read", "phase/train TestUnsealedCheckpoint", []edit{
+		{"phase/train/checkpoint.go", "if f.SHA256 == \"\" {", "if false {"},
+	}},
+	{"classes-matched-by-position", "phase/train TestClassesMatchedByName", []edit{
+		{"phase/train/model.go", "class[i] = slices.Index(m.About.Classes, name)", "class[i] = min(i, len(m.About.Classes)-1)"},
+	}},
+	{"frozen-extractor-in-training-mode", "phase/train TestFrozenExtractor", []edit{
+		{"phase/train/run.go", "f := r.model.Features(&nn.Pass{}, r", "f := r.model.Features(&nn.Pass{Train: true}, r"},
+	}},
+	{"stage-2-trains-the-extractor", "phase/train TestFrozenExtractor", []edit{
+		{"phase/train/run.go", "return !ofHead[p.Var]", "return false"},
+	}},
+	{"stage-2-keeps-the-loss-of-stage-1", "phase/train TestStage2IsCrossEntropy", []edit{
+		{"phase/train/run.go", "\tif !r.second() {\n", "\tif r.model != nil {\n"},
+	}},
+	{"weights-by-place-in-the-batch", "phase/train TestWeightsGoWithTheirSamples", []edit{
+		{"phase/train/features.go", "w.sample[at]", "w.sample[i+0*at]"},
+	}},
+}
