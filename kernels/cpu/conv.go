@@ -177,6 +177,9 @@ func (b *Backend) runGather(g *gather) {
 // are used; outputs that do not exist have zeros.
 func (g *gather) pack(group, p int) {
 	dst := g.packed[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
+	if len(dst) == 0 {
+		return
+	}
 	outs := min(panel, g.out-p*panel)
 	if outs < panel {
 		clear(dst)

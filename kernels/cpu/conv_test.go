@@ -103,6 +103,8 @@ func TestConv2D(t *testing.T) {
 		{same, 3, 16, 8, 16, 24, 3, 3}, // half a panel
 		{same, 1, 4, 80, 64, 16, 3, 3}, // more than maxPixels
 		{same, 2, 8, 4, 14, 8, 3, 3},   // less than a panel
+		{same, 1, 0, 3, 8, 16, 3, 3},   // no channels, so all zeros
+		{same, 3, 32, 2, 8, 16, 3, 3},  // sums longer than sumFloats
 		{half, 2, 16, 8, 32, 32, 3, 3},
 		{half, 2, 32, 15, 17, 20, 3, 3},
 		{kernels.Conv2D{Stride: 2}, 2, 20, 8, 9, 36, 1, 1}, // gaps in dx

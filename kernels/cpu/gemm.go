@@ -43,8 +43,8 @@ func (t *tile) check(rows, panels int) {
 }
 
 // A chunkSum is dst = the sum of chunks arrays of n floats that begin stride
-// apart in src, added in order. n is a multiple of 16,
-// at least 16; dst may begin where src does.
+// apart in src, added in order. n is a multiple of 16, at least 16; dst may
+// begin where src does.
 type chunkSum struct {
 	dst, src          []float32
 	n, chunks, stride int
@@ -176,7 +176,7 @@ func (b *Backend) Gemm(g kernels.Gemm, c, x, y *tensor.Tensor) {
 		}
 		return
 	}
-	s := b.pool.get(blockK * min(slabN, (n+panel-1)/panel*panel))
+	s := b.pool.get(blockK * min(slabN, ceil(n, panel)*panel))
 	defer b.pool.put(s)
 	s.matrix = matrix{Gemm: g, m: m, n: n, k: k, packed: s.f,
 		a: tensor.Data[float32](x), b: tensor.Data[float32](y), c: tensor.Data[float32](c)}

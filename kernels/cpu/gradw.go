@@ -36,6 +36,13 @@ const (
 	patchFloats = 16 << 10
 )
 
+// sumFloats bounds the floats in one call of a sum, each of which has up to
+// maxChunks parts, for some 20 µs.
+const (
+	sumFloats = 4096
+	maxChunks = 16
+)
+
 // partialFloats bounds the memory for partial sums of a weight gradient, as
 // long as there is more than one.
 const partialFloats = 1 << 20
@@ -69,7 +76,7 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 	}
 	g := weightGrad{gather: convolution(p, dy, x, dw.T)}
 	g.size = g.groups * g.panels() * g.k() * panel
-	g.chunks = min(16, g.images)
+	g.chunks = min(maxChunks, g.images)
 	for g.chunks > 1 && g.chunks*g.size > partialFloats {
 		g.chunks /= 2
 	}
@@ -114,9 +121,11 @@ func (b *Backend) sumChunks(g *weightGrad, i int) {
 	}
 	s := b.pool.get(0)
 	defer b.pool.put(s)
-	n := g.k() * panel
-	s.sum = chunkSum{dst: g.partial[i*n:][:n], src: g.partial[i*n:], n: n, chunks: g.chunks, stride: g.size}
-	b.gemm.sum(&s.sum)
+	for at, end := i*g.k()*panel, (i+1)*g.k()*panel; at < end; at += sumFloats {
+		n := min(sumFloats, end-at)
+		s.sum = chunkSum{dst: g.partial[at:][:n], src: g.partial[at:], n: n, chunks: g.chunks, stride: g.size}
+		b.gemm.sum(&s.sum)
+	}
 }
 
 // unpack adds the sum of one panel of outputs to the gradient.

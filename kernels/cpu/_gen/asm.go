@@ -7,10 +7,10 @@ import (
 
 // An asm collects the text of one assembly file.
 //
-// Kernels take one argument, a pointer to a Go struct, and read its fields by
-// the offsets that the compiler gives them (go_asm.h): arg("tile", "k") is
-// tile_k(AX). Strides are in elements on the Go side. All registers are free;
-// the stack frame is empty, so BP is the only one to leave alone.
+// A kernel that starts with fn takes one argument, a pointer to a Go struct,
+// and reads its fields by the offsets that the compiler gives them (go_asm.h):
+// field k of a tile is tile_k(AX). Strides are in floats on the Go side. All
+// registers but BP and SP are free.
 type asm struct {
 	text strings.Builder
 }
