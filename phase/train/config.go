@@ -145,12 +145,10 @@ func (c *Config) Resolve() error {
 
 // A bound is the range of one number.
 type bound struct {
-	name    string
-	v       float64
-	lo, hi  float64
-	loOpen  bool
-	hiOpen  bool
-	integer bool
+	name           string
+	v              float64
+	lo, hi         float64
+	loOpen, hiOpen bool // the ends are not in the range
 }
 
 func (b bound) String() string {
