@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"phase/kernels"
@@ -206,6 +207,11 @@ func TestLarge(t *testing.T) {
 			k.Reduce(kernels.Reduce{Axes: []int{0, 3}}, y, plain)
 			return y
 		}},
+		{"Reduce of a middle axis", 1e-6, func(k kernels.Backend) *tensor.Tensor {
+			y := tensor.New(tensor.CPU, tensor.F32, 3, 41, 47)
+			k.Reduce(kernels.Reduce{Axes: []int{1}}, y, plain)
+			return y
+		}},
 		{"ReduceGrad", 1e-6, func(k kernels.Backend) *tensor.Tensor {
 			d := copyOf(long2)
 			k.ReduceGrad(mean, add(d), column)
@@ -266,16 +272,28 @@ func TestLarge(t *testing.T) {
 // hold.
 func TestSumSquares(t *testing.T) {
 	each(t, func(t *testing.T, b *Backend) {
-		x, sum := tensor.New(tensor.CPU, tensor.F32, 50021), tensor.Of([]float64{7})
-		want := 7.0
+		x, want := tensor.New(tensor.CPU, tensor.F32, 50021), 7.0
 		for i := range tensor.Data[float32](x) {
 			v := float32(i%100) * 1e20
 			tensor.Data[float32](x)[i] = v
 			want += float64(v) * float64(v)
 		}
-		b.SumSquares(sum, x)
-		if got := tensor.Data[float64](sum)[0]; got < want*(1-1e-12) || got > want*(1+1e-12) {
-			t.Errorf("Σx² is %g, want %g", got, want)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		var first float64
+		for _, procs := range []int{1, 2, 7} {
+			runtime.GOMAXPROCS(procs)
+			sum := tensor.Of([]float64{7})
+			b.SumSquares(sum, x)
+			got := tensor.Data[float64](sum)[0]
+			if got < want*(1-1e-12) || got > want*(1+1e-12) {
+				t.Errorf("Σx² is %g, want %g", got, want)
+			}
+			if procs == 1 {
+				first = got
+			}
+			if got != first {
+				t.Errorf("Σx² is %v with %d threads, %v with one", got, procs, first)
+			}
 		}
 	})
 }
