@@ -326,7 +326,11 @@ func (e *exam) reuse() {
 		eval := autograd.Tape{Eval: true, Poison: true}
 		for step := range 2 {
 			vars := watch(&eval, c.In, wants)
-			if s := read(c.Call(vars...), vars).differs(want, 0); s != "" {
+			y := c.Call(vars...)
+			if y.Wants() {
+				e.fail(about, "records itself on a tape that is for evaluation")
+			}
+			if s := read(y, vars).differs(want, 0); s != "" {
 				e.fail(about, "evaluation %d on a tape that records nothing: %s", step, s)
 			}
 			eval.Reset()

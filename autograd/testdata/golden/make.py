@@ -139,6 +139,7 @@ for op, f in [("max_pool", F.max_pool2d), ("avg_pool", F.avg_pool2d)]:
     case(op, "overlap", lambda x: f(x, 3, stride=2, padding=1), normal(1, 2, 5, 6))
     case(op, "dense", lambda x: f(x, 3, stride=1), normal(1, 1, 4, 4))
 case("max_pool", "negative", lambda x: F.max_pool2d(x, 2, stride=1, padding=1), -positive(1, 2, 3, 3))
+case("max_pool", "ties", lambda x: F.max_pool2d(x, 3, stride=2, padding=1), rng.integers(-1, 2, (2, 2, 6, 5)).astype(float))
 case("global_avg_pool", "plain", lambda x: x.mean((2, 3)), normal(2, 3, 4, 5))
 
 
@@ -235,6 +236,11 @@ ce = lambda eps: lambda z, l, w: w * F.cross_entropy(z, l, reduction="none", lab
 case("softmax_loss", "torch_ce", ce(0.0), logits, label, weight, held=(2,))
 case("softmax_loss", "torch_smooth", ce(0.1), logits, label, weight, held=(2,))
 case("softmax_loss", "torch_far", ce(0.1), 40 * logits, label, weight, held=(2,))
+
+# What is composed of ops and has a name of its own.
+case("functions", "normalize", F.normalize, normal(4, 5))
+case("functions", "cosine_logits", lambda x, w: 16 * F.linear(F.normalize(x), F.normalize(w)), normal(4, 5), normal(3, 5))
+case("functions", "cross_entropy", F.cross_entropy, normal(6, 4), labels(6, 4))
 
 for op, arrays in ops.items():
     with zipfile.ZipFile(HERE / f"{op}.npz", "w", zipfile.ZIP_DEFLATED) as z:
