@@ -5,6 +5,8 @@ import "github.com/spf13/cobra"
 // commands lists the commands in the order in which help shows them.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
-		p.trainCommand(), p.compareCommand(), p.evalCommand(), p.predictCommand(), p.dataCommand(), p.benchCommand(), p.infoCommand(),
+		p.trainCommand(), p.compareCommand(), p.evalCommand(), p.predictCommand(),
+		p.lossCommand(), p.weightsCommand(), p.gradcheckCommand(), p.opsCommand(),
+		p.dataCommand(), p.benchCommand(), p.infoCommand(),
 	}
 }

@@ -105,7 +105,10 @@ prints the largest relative error of each op. Exit status 1 says that one was to
 			}
 			for _, a := range args {
 				if !slices.Contains(names, a) {
-					return usagef("unknown op %q%s: phase ops lists them", a, didYouMean(a, names))
+					if slices.ContainsFunc(autograd.Ops(), func(op autograd.Op) bool { return op.Name == a }) {
+						return usagef("op %q has no gradient", a)
+					}
+					return usagef("unknown op %q%s: without arguments gradcheck lists them all", a, didYouMean(a, names))
 				}
 			}
 			results, failed := []checked{}, 0
