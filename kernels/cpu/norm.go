@@ -84,8 +84,7 @@ func (j *norming) partials(item int) (a, b []float64) {
 	return s[:j.c], s[j.c:]
 }
 
-// repeat sets the first channel of each pixel in row to v, when row starts at
-// that channel.
+// repeat sets channel c of each of a row's pixels to v.
 func (j *norming) repeat(row []float32, c int, v float64) {
 	for i := c; i < len(row); i += j.c {
 		row[i] = float32(v)
@@ -131,7 +130,7 @@ func (j *norming) statistics(item int) {
 	j.fold(squares, s2)
 	m := float64((hi - lo) / j.c)
 	for c, d := range mean {
-		squares[c] -= d * d / m
+		squares[c] = max(squares[c]-d*d/m, 0) // a constant's may round below 0
 		mean[c] = float64(k[c])
 		if !math.IsInf(mean[c], 0) {
 			mean[c] += d / m

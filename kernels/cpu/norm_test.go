@@ -104,6 +104,25 @@ func TestBatchNormFarMean(t *testing.T) {
 	})
 }
 
+// TestBatchNormConstant has channels of one value, whose rounded sums must not
+// make the variance negative.
+func TestBatchNormConstant(t *testing.T) {
+	each(t, func(t *testing.T, b *Backend) {
+		const c = 7
+		x := tensor.NewImages(tensor.CPU, tensor.F32, 3, c, 40, 41)
+		for i := range tensor.Data[float32](x) {
+			tensor.Data[float32](x)[i] = 1000.1 / float32(1+i%c)
+		}
+		one, mean, variance := tensor.New(tensor.CPU, tensor.F32, c), tensor.New(tensor.CPU, tensor.F32, c), tensor.New(tensor.CPU, tensor.F32, c)
+		b.BatchNorm(kernels.BatchNorm{Eps: 1e-5}, tensor.Like(x), mean, variance, x, one, one, nil)
+		for i, v := range tensor.Data[float32](variance) {
+			if !(v >= 0 && v < 1e-8) {
+				t.Errorf("the variance of channel %d is %g, want 0 and no less", i, v)
+			}
+		}
+	})
+}
+
 // TestSteadyAllocations counts what the kernels of a training step allocate
 // once their scratch memory exists: a few closures, no buffers.
 func TestSteadyAllocations(t *testing.T) {
