@@ -130,7 +130,7 @@ func (j *norming) statistics(item int) {
 	j.fold(squares, s2)
 	m := float64((hi - lo) / j.c)
 	for c, d := range mean {
-		squares[c] = max(squares[c]-d*d/m, 0) // a constant's may round below 0
+		squares[c] -= d * d / m
 		mean[c] = float64(k[c])
 		if !math.IsInf(mean[c], 0) {
 			mean[c] += d / m
