@@ -68,7 +68,7 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 					}
 					row.Runs, row.Accuracy, row.Stages = append(row.Runs, dir), append(row.Accuracy, res.Accuracy), append(row.Stages, res.Stages)
 				}
-				row.Mean, row.SD = spread(row.Accuracy)
+				row.Mean, row.SD = meanAndSD(row.Accuracy)
 				rows = append(rows, row)
 				if !p.json && !p.quiet {
 					fmt.Fprintf(p.err, "%s: overall %s\n", row.Method, percent(&row.Mean.Overall))
@@ -120,9 +120,9 @@ func (p *program) finished(cmd *cobra.Command, c train.Config, dataDir, dir stri
 	return train.Run(cmd.Context(), c, src, train.Options{Dir: dir, Resume: resume, Workers: workers, Version: version(), Report: m.report})
 }
 
-// spread is the mean and the standard deviation of the figures of several
+// meanAndSD is the mean and the standard deviation of the figures of several
 // accuracies. A group without classes stays without a figure.
-func spread(a []longtail.Accuracy) (mean, sd longtail.Accuracy) {
+func meanAndSD(a []longtail.Accuracy) (mean, sd longtail.Accuracy) {
 	figure := func(get func(longtail.Accuracy) *float64) (m, d *float64) {
 		var v []float64
 		for _, x := range a {

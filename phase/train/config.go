@@ -61,7 +61,7 @@ type Config struct {
 	Stage1Weight string  `name:"stage1-weights" group:"Stage 1: the loss" help:"class weights: none, inverse, effective or adrw"`
 
 	Stage2          string  `name:"stage2-weights" group:"Stage 2: the weights" help:"none (no second stage), inverse, effective, adrw, area or msr"`
-	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the weights" help:"epochs of stage 2; by default what follows the first milestone"`
+	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the weights" help:"epochs of stage 2; by default a quarter with a rate of its own, else what follows the first milestone"`
 	Stage2LR        float64 `name:"stage2-lr" group:"Stage 2: the weights" help:"its learning rate, a hundredth in the second half; 0 goes on with the schedule"`
 	Stage2Augment   string  `name:"stage2-augment" group:"Stage 2: the weights" help:"same as in stage 1, or none: with --freeze features are then computed once"`
 	Freeze          bool    `name:"freeze" group:"Stage 2: the weights" help:"train the classifier alone, on features in evaluation mode"`
@@ -98,9 +98,9 @@ func Recipe(dataset string) Config {
 	case "tinyimagenet":
 		c.Model, c.Epochs, c.WeightDecay = "resnet50", 100, 2e-4
 	case "features":
-		c.Model, c.Augment, c.Epochs, c.Warmup = "linear", "none", 40, 0
+		c.Model, c.Augment, c.Epochs, c.Warmup, c.LRFactor, c.Stage2LR = "linear", "none", 40, 0, .1, .01
 	default:
-		c.Epochs, c.Warmup, c.Batch, c.LRFactor, c.Stage2Augment = 40, 2, 64, .1, "none"
+		c.Epochs, c.Warmup, c.Batch, c.LRFactor, c.Stage2Augment, c.Stage2LR = 40, 2, 64, .1, "none", .01
 	}
 	return c
 }
@@ -122,25 +122,39 @@ func Defaults(method, dataset string) (Config, error) {
 // Resolve fills in what was left open and checks every setting. Errors name
 // the setting by its flag, its value and its range.
 func (c *Config) Resolve() error {
+	if m, err := nn.Resolve(c.Model, nn.Config{Classes: 1}); err == nil && c.Width == 0 {
+		c.Width = m.Width
+	}
+	switch {
+	case c.Stage2 == "none":
+		c.Stage2Epochs, c.Stage2LR = 0, 0
+	case c.Stage2Epochs < 0 && c.Stage2LR > 0:
+		c.Stage2Epochs = (c.Epochs + 3) / 4
+	}
 	if c.Milestones == nil {
 		first, second := .7, .9
 		if c.LRFactor <= .01 { // the paper's recipe: 160 and 180 of 200
 			first = .8
 		}
-		c.Milestones = slices.Compact([]int{int(first * float64(c.Epochs)), int(second * float64(c.Epochs))})
+		n := float64(c.scheduled())
+		c.Milestones = slices.Compact([]int{int(first * n), int(second * n)})
+	}
+	if c.Stage2Epochs < 0 && len(c.Milestones) > 0 {
+		c.Stage2Epochs = c.Epochs - c.Milestones[0]
 	}
 	if c.Warmup > c.Epochs/4 {
 		c.Warmup = c.Epochs / 4
 	}
-	if m, err := nn.Resolve(c.Model, nn.Config{Classes: 1}); err == nil && c.Width == 0 {
-		c.Width = m.Width
-	}
-	if c.Stage2 == "none" {
-		c.Stage2Epochs = 0
-	} else if c.Stage2Epochs < 0 && len(c.Milestones) > 0 {
-		c.Stage2Epochs = c.Epochs - c.Milestones[0]
-	}
 	return c.check()
+}
+
+// scheduled is the number of epochs that the schedule spans: all, or those of
+// stage 1 if stage 2 has a learning rate of its own.
+func (c Config) scheduled() int {
+	if c.Stage2LR > 0 {
+		return c.Epochs - c.Stage2Epochs
+	}
+	return c.Epochs
 }
 
 // A bound is the range of one number.
@@ -280,7 +294,7 @@ func (c Config) LearningRate(epoch int) float64 {
 		return optim.MultiStep(c.Stage2LR, .01, (c.Stage2Epochs+1)/2)(second)
 	}
 	if c.Schedule == "cosine" {
-		return optim.Warmup(c.Warmup, optim.Cosine(c.LR, c.Epochs))(epoch)
+		return optim.Warmup(c.Warmup, optim.Cosine(c.LR, c.scheduled()))(epoch)
 	}
 	return optim.Warmup(c.Warmup, optim.MultiStep(c.LR, c.LRFactor, c.Milestones...))(epoch)
 }

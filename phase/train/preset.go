@@ -39,7 +39,8 @@ var presets = []Preset{
 	}},
 	{"phase-area", "DAW, then the whole network with MSR of AREA's class weight, recomputed every epoch, as AREA's own program does it", func(c *Config) {
 		daw(c)
-		c.Stage2, c.Local, c.Freeze, c.Recompute = "msr", string(phase.Area), false, true
+		c.Stage2, c.Local, c.Recompute = "msr", string(phase.Area), true
+		whole(c)
 	}},
 	{"phase-literal", "the equations as printed, where they can be run at all: DAW by Eq 3, Eq 12 clamped to positive weights, Eq 14's 1/N; for study, expected to do badly", func(c *Config) {
 		daw(c)
@@ -55,10 +56,12 @@ var presets = []Preset{
 		c.GammaPos, c.Stage1Weight = 1, "effective"
 	}},
 	{"drw", "cross-entropy, its weights deferred: effective numbers from the first milestone on (Cao et al., NeurIPS 2019), the whole network throughout", func(c *Config) {
-		c.Stage2, c.Freeze = "effective", false
+		c.Stage2 = "effective"
+		whole(c)
 	}},
 	{"area", "cross-entropy, then AREA's class weights, recomputed every epoch (Chen et al., ICCV 2023), the whole network throughout", func(c *Config) {
-		c.Stage2, c.Freeze, c.Recompute = "area", false, true
+		c.Stage2, c.Recompute = "area", true
+		whole(c)
 	}},
 }
 
@@ -66,3 +69,7 @@ var presets = []Preset{
 func daw(c *Config) {
 	c.GammaPos, c.GammaNeg, c.Smooth = phase.DAW.GammaPos, phase.DAW.GammaNeg, phase.DAW.Smooth
 }
+
+// whole makes stage 2 go on with the whole network and with stage 1's schedule,
+// as LDAM's deferred reweighting and its descendants do.
+func whole(c *Config) { c.Freeze, c.Stage2LR, c.Stage2Augment = false, 0, "same" }
