@@ -6,7 +6,7 @@ import "github.com/spf13/cobra"
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
 		p.trainCommand(), p.compareCommand(), p.evalCommand(), p.predictCommand(),
-		p.lossCommand(), p.weightsCommand(), p.gradcheckCommand(), p.opsCommand(),
+		p.explainCommand(), p.lossCommand(), p.weightsCommand(), p.gradcheckCommand(), p.opsCommand(),
 		p.dataCommand(), p.benchCommand(), p.infoCommand(),
 	}
 }

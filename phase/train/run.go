@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config, s *Source, o Options) (*Result, error) {
 	if r.o.Report == nil {
 		r.o.Report = func(Event) {}
 	}
-	if r.model, err = newModel(c, s); err != nil {
+	if r.model, err = NewModel(c, s); err != nil {
 		return nil, err
 	}
 	if err := r.begin(); err != nil {
@@ -104,9 +104,9 @@ func Run(ctx context.Context, c Config, s *Source, o Options) (*Result, error) {
 	return r.finish()
 }
 
-// newModel makes the configured model for the data, with weights of the
+// NewModel makes the configured model for the data, with weights of the
 // configured seed.
-func newModel(c Config, s *Source) (nn.Model, error) {
+func NewModel(c Config, s *Source) (nn.Model, error) {
 	shape := s.Train.Shape()
 	if len(shape) == 1 { // feature rows
 		shape = tensor.Shape{shape[0], 1, 1}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// mostClasses is how many classes of a sample, and of stage 2, are printed.
+const mostClasses = 12
+
+// short is a number in few characters: decimals where they say something, an
+// exponent elsewhere.
+func short(v float64, decimals int) string {
+	switch a := math.Abs(v); {
+	case v == 0:
+		return "0"
+	case a >= 1e5 || a < 10*math.Pow(10, -float64(decimals)):
+		return fmt.Sprintf("%.*e", max(1, decimals-3), v)
+	}
+	return fmt.Sprintf("%.*f", decimals, v)
+}
+
+func (p *program) printExplained(x explained) error {
+	fmt.Fprintf(p.out, "%s; method %s\n\nStage 1: the loss\n\n", x.Source, x.Method)
+	p.printLossFormula(x.Stage1.Loss)
+	for _, s := range x.Stage1.Samples {
+		p.printSample(s, x.Stage1.Loss)
+	}
+	fmt.Fprintln(p.out)
+	p.printBatch(x.Stage1)
+	if x.Stage2 != nil {
+		p.printMSR(*x.Stage2)
+	}
+	_, err := fmt.Fprintln(p.out)
+	return err
+}
+
+// printLossFormula says in which way the columns of a sample make its loss.
+func (p *program) printLossFormula(l lossSetting) {
+	fmt.Fprintf(p.out, "gamma+ %g, gamma- %g, smoothing eps %g, form %s", l.GammaPos, l.GammaNeg, l.Smooth, l.Form)
+	if l.Detach {
+		fmt.Fprint(p.out, ", no gradient through A")
+	}
+	fmt.Fprintln(p.out)
+	switch l.Form {
+	case "eq1":
+		fmt.Fprintln(p.out, "label y:  A = (1-p)^gamma+   term = -A log p\nothers:   A = p^gamma-       term = -A log(1-p)")
+	case "eq3":
+		fmt.Fprintln(p.out, "label y:  A = (1-p)^gamma+   s = 1-eps+eps/C   term = -s A log p\nothers:   A = (1-p)^gamma-   s = eps/C         term = -s A log p")
+	default:
+		fmt.Fprintln(p.out, "label y:  A = (1-p)^gamma+   s = 1-eps+eps/C   term = -s A log p\nothers:   A = p^gamma-       s = eps/C         term = -s A log p")
+	}
+	fmt.Fprintln(p.out, "The loss is the sum of the terms. Beside its gradient stands the difference\nquotient of the loss; * marks the label.")
+}
+
+// named is a class's number and name, where it has one.
+func named(class int, name string) string {
+	number := fmt.Sprint(class)
+	if name == number {
+		return number
+	}
+	return number + " " + clean(name, 40)
+}
+
+func (p *program) printSample(s explainedSample, l lossSetting) {
+	fmt.Fprintf(p.out, "\nsample %d: class %s\n\n", s.Index, named(s.Label, s.Name))
+	fmt.Fprintf(p.out, "  %5s  %9s  %8s  %8s  %8s  %8s  %9s  %9s\n", "class", "logit", "p", "A", "s", "term", "gradient", "quotient")
+	shown := slices.Clone(s.Classes)
+	if len(shown) > mostClasses { // the label, and the most probable others
+		slices.SortStableFunc(shown, func(a, b explainedClass) int {
+			switch {
+			case a.Class == s.Label || b.Class == s.Label:
+				if a.Class == s.Label {
+					return -1
+				}
+				return 1
+			case a.Probability > b.Probability:
+				return -1
+			case a.Probability < b.Probability:
+				return 1
+			}
+			return 0
+		})
+		shown = shown[:mostClasses]
+	}
+	rest, slope := s.Loss, 0.0
+	for _, c := range shown {
+		mark := " "
+		if c.Class == s.Label {
+			mark = "*"
+		}
+		fmt.Fprintf(p.out, "%s %5d  %9s  %8s  %8s  %8s  %8s  %9s  %9s\n", mark, c.Class, short(c.Logit, 4), short(c.Probability, 4), short(c.Modulation, 4), short(c.Target, 4),
+			short(c.Term, 4), short(c.Gradient, 5), short(c.Quotient, 5))
+		rest, slope = rest-c.Term, slope+c.Gradient
+	}
+	if left := len(s.Classes) - len(shown); left > 0 {
+		fmt.Fprintf(p.out, "  %d others %48s  %9s\n", left, short(rest, 4), short(-slope, 5))
+	}
+	fmt.Fprintf(p.out, "  loss %.7g; gradient and quotient differ by at most %.1g, relative\n", s.Loss, s.Difference)
+}
+
+// printBatch shows how the losses of the samples become one number.
+func (p *program) printBatch(x explainedLoss) {
+	fmt.Fprintf(p.out, "%8s  %5s  %10s  %10s  %13s\n", "sample", "class", "loss", "weight", "weight x loss")
+	sum := 0.0
+	for _, w := range x.Weights {
+		sum += w
+	}
+	for i, s := range x.Samples {
+		fmt.Fprintf(p.out, "%8d  %5d  %10s  %10s  %13s\n", s.Index, s.Label, short(s.Loss, 5), short(s.Weight, 5), short(x.PerSample[i], 5))
+	}
+	if left := len(x.PerSample) - len(x.Samples); left > 0 {
+		fmt.Fprintf(p.out, "... and %d more\n", left)
+	}
+	var others []string
+	for _, name := range []string{"weighted-mean", "mean", "sum"} {
+		if v, ok := x.Others[name]; ok {
+			others = append(others, fmt.Sprintf("%s %.7g", name, v))
+		}
+	}
+	per := map[string]string{"weighted-mean": fmt.Sprintf("weight / %.5g", sum), "mean": fmt.Sprintf("weight / %d", len(x.PerSample))}[x.Reduction]
+	fmt.Fprintf(p.out, "%s: %.7g (%s)\n", x.Reduction, x.Reduced, strings.Join(others, ", "))
+	fmt.Fprintf(p.out, "Each sample's gradient goes into the step times %s.\n", per)
+}
+
+func (p *program) printMSR(x explainedMSR) {
+	cell := func(f *figure, decimals int) string {
+		if f == nil {
+			return "-"
+		}
+		return short(float64(*f), decimals)
+	}
+	fmt.Fprintf(p.out, "\nStage 2: %s weights\n\n", x.Kind)
+	if x.Kind == "msr" {
+		fmt.Fprintf(p.out, "gamma %g, alpha %g, local weight %s\n", x.MSR.Gamma, x.MSR.Alpha, x.MSR.Local)
+		fmt.Fprintln(p.out, "w^n = (N_j/N)^-gamma and w^A = 1/area, each made to add up to C;\nw = alpha w^n + (1-alpha) w^e")
+	}
+	fmt.Fprintf(p.out, "\n%5s  %-20s  %6s  %9s  %9s  %9s  %9s\n", "class", "name", "N_j", "w^n", "area", "w^A", "mean w")
+	shown := x.Classes
+	if len(shown) > mostClasses { // the ends, where the weights differ most
+		shown = slices.Concat(shown[:mostClasses/2], shown[len(shown)-mostClasses/2:])
+	}
+	for i, c := range shown {
+		if len(shown) < len(x.Classes) && i == mostClasses/2 {
+			fmt.Fprintf(p.out, "... %d more\n", len(x.Classes)-len(shown))
+		}
+		fmt.Fprintf(p.out, "%5d  %-20s  %6d  %9s  %9s  %9s  %9s\n", c.Class, clean(c.Name, 20), c.Count, cell(c.Global, 5), cell(c.Area, 3), cell(c.Of, 5), short(float64(c.Weight), 5))
+	}
+	if x.Kind == "msr" {
+		c := x.Classes[x.Class]
+		fmt.Fprintf(p.out, "\nclass %s, N_j = %d: m is a sample's mean correlation with its class\n", named(c.Class, c.Name), c.Count)
+		switch x.MSR.Local {
+		case "area-shift":
+			fmt.Fprintln(p.out, "q = 2/(1+m) is large where it is unlike the others; w^e = w^A q / mean q")
+		case "area":
+			fmt.Fprintln(p.out, "(which this local weight does not look at); w^e = w^A")
+		}
+		fmt.Fprintf(p.out, "\n%8s  %9s  %9s  %9s  %9s  %9s\n", "sample", "m", "q", "q/mean q", "w^e", "w")
+		for _, s := range x.Samples {
+			fmt.Fprintf(p.out, "%8d  %9s  %9s  %9s  %9s  %9s\n", s.Index, cell(s.Mean, 5), cell(s.Shift, 5), cell(s.Shape, 5), cell(s.Local, 5), short(float64(s.Weight), 5))
+		}
+	}
+	if x.Batch != nil {
+		fmt.Fprint(p.out, "\nThe batch under stage 2's loss, cross-entropy with these weights:\n\n")
+		p.printBatch(*x.Batch)
+	}
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"phase/autograd"
+	"phase/kernels"
+	"phase/nn"
+	"phase/phase"
+	"phase/phase/data"
+	"phase/phase/train"
+	"phase/tensor"
+)
+
+// explainedMSR is what stage 2's weights are made of.
+type explainedMSR struct {
+	Kind    string          `json:"kind"`
+	MSR     phase.MSR       `json:"setting"`
+	Classes []weighedClass  `json:"classes"`
+	Class   int             `json:"class"` // whose samples are listed
+	Samples []weighedSample `json:"samples"`
+	Batch   *explainedLoss  `json:"batch"` // stage 1's batch under stage 2's cross-entropy and weights; null where its samples are not among the weighed ones
+}
+
+type weighedClass struct {
+	Class  int     `json:"class"`
+	Name   string  `json:"name"`
+	Count  int     `json:"count"`
+	Global *figure `json:"global"`      // w^n (Eq 9)
+	Area   *figure `json:"area"`        // effective area
+	Of     *figure `json:"area_weight"` // wA, 1/area made to add up to C
+	Weight figure  `json:"weight"`      // mean over the class
+}
+
+type weighedSample struct {
+	Index  int     `json:"index"`
+	Mean   *figure `json:"m"`       // mean correlation with its class (Eq 12's m_i)
+	Shift  *figure `json:"q"`       // 2/(1+m)
+	Shape  *figure `json:"q_mean1"` // q over its mean in the class
+	Local  *figure `json:"local"`   // w^e
+	Weight figure  `json:"weight"`  // w
+}
+
+// explainMSR explains the weights of stage 2; nil if there is none or nothing
+// to compute it from.
+func (in *inputs) explainMSR(c train.Config, class, samples int) (*explainedMSR, error) {
+	if c.Stage2 == "none" || in.features == nil && slices.Contains(featureKinds, c.Stage2) || in.labels == nil {
+		return nil, nil
+	}
+	classes := 1 + slices.Max(in.labels)
+	counts := make([]int, classes)
+	for _, y := range in.labels {
+		counts[y]++
+	}
+	s := weightSetting{c.Stage2, c.Beta, c.MSR()}
+	r, err := s.compute(counts, in.labels, in.features)
+	if err != nil {
+		return nil, err
+	}
+	x := &explainedMSR{Kind: c.Stage2, MSR: s.msr, Class: class}
+	if class < 0 {
+		x.Class = rarest(counts)
+	}
+	if x.Class >= classes {
+		return nil, usagef("--class %d: want 0 to %d", x.Class, classes-1)
+	}
+	at := func(v []figure, i int) *figure {
+		if v == nil {
+			return nil
+		}
+		return &v[i]
+	}
+	ofArea := areaWeights(r.Areas)
+	for j, n := range counts {
+		x.Classes = append(x.Classes, weighedClass{j, in.classes[j], n, at(r.Global, j), at(r.Areas, j), at(ofArea, j), r.Class[j]})
+	}
+	for i, y := range in.labels {
+		if y != x.Class || len(x.Samples) == samples {
+			continue
+		}
+		w := weighedSample{Index: i, Mean: at(r.Means, i), Local: at(r.Local, i), Weight: r.Sample[i]}
+		if w.Mean != nil {
+			q := 2 / (1 + *w.Mean)
+			w.Shift = &q
+		}
+		if w.Mean != nil && ofArea != nil { // area-shift
+			q := *w.Local / ofArea[y]
+			w.Shape = &q
+		}
+		x.Samples = append(x.Samples, w)
+	}
+	return x, in.underWeights(x, r.Sample, phase.Reduction(c.Reduction))
+}
+
+// underWeights explains the batch once more, under stage 2's loss.
+func (in *inputs) underWeights(x *explainedMSR, weights []figure, r phase.Reduction) error {
+	if in.apart {
+		return nil
+	}
+	second := *in
+	w := make([]float64, len(in.index))
+	for k, i := range in.index {
+		w[k] = float64(weights[i])
+	}
+	second.batch.weights = tensor.Of(w, len(w))
+	b, err := second.explainLoss(kernels.SoftmaxLoss{}, "asl", r)
+	x.Batch = &b
+	return err
+}
+
+// areaWeights is 1/area of each class, made to add up to their number.
+func areaWeights(areas []figure) []figure {
+	if areas == nil {
+		return nil
+	}
+	w, sum := make([]figure, len(areas)), figure(0)
+	for j, a := range areas {
+		w[j] = 1 / a
+		sum += w[j]
+	}
+	for j := range w {
+		w[j] *= figure(len(w)) / sum
+	}
+	return w
+}
+
+// rarest is the class with the fewest samples among those of more than 2, whose
+// samples can weigh differently; or else the largest.
+func rarest(counts []int) int {
+	best := -1
+	for j, n := range counts {
+		if n > 2 && (best < 0 || n < counts[best]) {
+			best = j
+		}
+	}
+	if best < 0 {
+		return slices.Index(counts, slices.Max(counts))
+	}
+	return best
+}
+
+// fromModel is a batch of training samples, from the most frequent class to the
+// rarest, with the model's logits for them and, if stage 2 looks at features,
+// those of the whole training set.
+func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model, samples int) (*inputs, error) {
+	in := &inputs{classes: s.Train.Classes(), labels: data.Labels(s.Train), index: spread(s, samples)}
+	in.shown = len(in.index)
+	loader := &data.Loader{Data: s.Train, Batch: 200, Normalize: s.Normalize, Workers: 1}
+	pass := func(order []int, head bool) (values []float64, labels []int64, width int, err error) {
+		tape := autograd.Tape{Eval: true}
+		loader.Order = func(int) []int { return order }
+		for b, err := range loader.Epoch(ctx, 0, 0) {
+			if err != nil {
+				return nil, nil, 0, err
+			}
+			tape.Reset()
+			y := m.Features(&nn.Pass{}, tape.Watch(b.X))
+			if head {
+				y = m.Head().Forward(&nn.Pass{}, y)
+			}
+			values, width = append(values, tensor.Values(y.Value)...), y.Value.Dim(1)
+			labels = append(labels, tensor.Data[int64](b.Y)...)
+		}
+		return values, labels, width, nil
+	}
+	z, y, classes, err := pass(in.index, true)
+	if err != nil {
+		return nil, err
+	}
+	in.batch = batch{tensor.Of(z, len(y), classes), tensor.Of(y, len(y)), ones(len(y))}
+	if c.Stage1Weight != "none" {
+		w, err := weightSetting{c.Stage1Weight, c.Beta, c.MSR()}.compute(s.Counts, in.labels, nil)
+		if err != nil {
+			return nil, err
+		}
+		for k, i := range in.index {
+			tensor.Data[float64](in.batch.weights)[k] = float64(w.Sample[i])
+		}
+	}
+	if slices.Contains(featureKinds, c.Stage2) {
+		all := make([]int, s.Train.Len())
+		for i := range all {
+			all[i] = i
+		}
+		f, _, d, err := pass(all, false)
+		if err != nil {
+			return nil, err
+		}
+		in.features = phase.Rows(tensor.Of(f, len(all), d))
+	}
+	return in, nil
+}
+
+// spread chooses n samples of the training set, of classes evenly spread from
+// the most frequent to the rarest.
+func spread(s *train.Source, n int) (index []int) {
+	order := make([]int, 0, len(s.Counts))
+	for j, count := range s.Counts {
+		if count > 0 {
+			order = append(order, j)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return s.Counts[b] - s.Counts[a] })
+	of := map[int][]int{}
+	for i := range s.Train.Len() {
+		of[s.Train.Label(i)] = append(of[s.Train.Label(i)], i)
+	}
+	n = min(n, s.Train.Len())
+	for k := range n {
+		at := k * (len(order) - 1) / max(1, n-1)
+		for len(of[order[at]]) == 0 { // used up
+			at = (at + 1) % len(order)
+		}
+		class := order[at]
+		index, of[class] = append(index, of[class][0]), of[class][1:]
+	}
+	return index
+}
