@@ -438,4 +438,43 @@ var mutants = []mutant{
 	{"weights-by-place-in-the-batch", "phase/train TestWeightsGoWithTheirSamples", []edit{
 		{"phase/train/features.go", "w.sample[at]", "w.sample[i+0*at]"},
 	}},
+	{"weights-from-augmented-images", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/features.go", "r.c.FeaturesAugment)", "true)"},
+	}},
+	{"features-in-training-mode", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/features.go", "f := r.model.Features(&nn.Pass{}, r", "f := r.model.Features(&nn.Pass{Train: true, Frozen: true}, r"},
+	}},
+	{"weighted-mean-over-the-images", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/run.go", "denominator = sum(w)", "denominator = float64(len(w))"},
+	}},
+	{"gradient-not-clipped", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/run.go", "if r.c.Clip > 0 {", "if r.c.Clip < 0 {"},
+	}},
+	{"head-not-drawn-anew", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/run.go", "\tif r.c.Reinit {\n", "\tif false {\n"},
+	}},
+	{"stage-1-without-augmentation", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/features.go", "\treturn data.ParseAugment(r.c.Augment, shape[1])", "\treturn data.ParseAugment(\"none\", shape[1])"},
+	}},
+	{"stage-2-goes-on-with-the-optimizer-of-stage-1", "phase/train TestRunIsThisLoop", []edit{
+		{"phase/train/run.go", "\tif r.c.Freeze || r.c.Reinit {\n", "\tif false {\n"},
+	}},
+	{"evaluation-in-training-mode", "phase/train TestModelRoundTrip", []edit{
+		{"phase/train/features.go", "argmax(forward(&nn.Pass{}, r", "argmax(forward(&nn.Pass{Train: true, Frozen: true}, r"},
+	}},
+	{"evaluation-without-normalisation", "phase/train TestModelRoundTrip", []edit{
+		{"phase/train/model.go", "Workers: workers, Normalize: m.normalize()}", "Workers: workers}"},
+	}},
+	{"training-goes-on-after-nan", "phase/train TestNotFinite", []edit{
+		{"phase/train/run.go", "if math.IsNaN(loss) || math.IsInf(loss, 0) {", "if loss < 0 {"},
+	}},
+	{"a-second-writer-is-let-in", "phase/train TestOneWriter", []edit{
+		{"phase/train/rundir.go", "if !got {", "if false {"},
+	}},
+	{"files-renamed-before-they-are-synced", "tensor/atomicfile", []edit{
+		{"tensor/atomicfile/atomicfile.go", "\tif err := f.Sync(); err != nil {\n\t\treturn wrote(path, err)\n\t}\n", ""},
+	}},
+	{"folder-not-synced", "tensor/atomicfile", []edit{
+		{"tensor/atomicfile/atomicfile.go", "if err := d.syncDir(filepath.Dir(path)); err != nil {", "if err := d.syncDir(filepath.Dir(path)); err == errors.ErrUnsupported {"},
+	}},
 }
