@@ -322,7 +322,7 @@ func For(t *tensor.Tensor) Backend {
 	defer registry.RUnlock()
 	b, ok := registry.byDevice[t.Device().String()]
 	if !ok {
-		panic(tensor.Errorf("kernels", "no backend for device %v: import one", t.Device()))
+		panic(tensor.Errorf("kernels", "no backend for device %v: import one, or correct the variant that PHASE_CPU names", t.Device()))
 	}
 	return b
 }
