@@ -48,8 +48,14 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 			flags[g] = append(flags[g], f)
 		}
 	}
-	cmd.LocalNonPersistentFlags().VisitAll(collect("Flags"))
-	cmd.Root().PersistentFlags().VisitAll(collect("For every command"))
+	shared := cmd.Root().PersistentFlags()
+	cmd.Flags().SortFlags = false // in the order in which they were defined
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if shared.Lookup(f.Name) == nil {
+			collect("Flags")(f)
+		}
+	})
+	shared.VisitAll(collect("For every command"))
 	for _, g := range groups {
 		fmt.Fprintf(w, "\n%s:\n", g)
 		for _, f := range flags[g] {
@@ -57,13 +63,20 @@ func (p *program) help(cmd *cobra.Command, _ []string) {
 			if f.Shorthand != "" {
 				name = "  -" + f.Shorthand + ", --" + f.Name
 			}
+			switch kind := f.Value.Type(); kind {
+			case "bool":
+			case "intSlice":
+				name += " int,int,..."
+			default:
+				name += " " + strings.TrimRight(kind, "3264")
+			}
 			text := f.Usage
 			switch f.DefValue {
 			case "", "false", "0", "[]":
 			default:
 				text += " (default " + f.DefValue + ")"
 			}
-			fmt.Fprintln(w, entry(name, text, 26, width))
+			fmt.Fprintln(w, entry(name, text, 32, width))
 		}
 	}
 	if cmd.Example != "" {

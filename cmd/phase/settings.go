@@ -25,9 +25,14 @@ type settings struct {
 func addSettings(fs *pflag.FlagSet) *settings {
 	s := &settings{flags: fs, scratch: train.Recipe("fashion")}
 	bind(fs, &s.scratch)
-	// These depend on the data set and the method: say so instead of a number.
 	for _, name := range []string{"milestones", "stage2-epochs"} {
 		fs.Lookup(name).DefValue = ""
+	}
+	for _, name := range []string{"model", "augment", "epochs", "batch", "weight-decay", "warmup", "lr-factor", "stage2-lr", "stage2-augment"} {
+		fs.Lookup(name).DefValue = "by data"
+	}
+	for _, name := range []string{"gamma-pos", "gamma-neg", "smooth", "form", "stage1-weights", "stage2-weights", "freeze", "local", "reduction"} {
+		fs.Lookup(name).DefValue = "by method"
 	}
 	addTo(fs, "Run", func() {
 		fs.StringVar(&s.config, "config", "", "read settings from this TOML file; flags win")
