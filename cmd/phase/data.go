@@ -57,7 +57,7 @@ func (p *program) dataListCommand() *cobra.Command {
 				rows = append(rows, r)
 			}
 			if p.json {
-				return p.printJSON(rows)
+				return p.printJSON(map[string]any{"schema": outputSchema, "data": rows})
 			}
 			for _, r := range rows {
 				where := "in " + r.Path

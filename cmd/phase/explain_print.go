@@ -10,6 +10,10 @@ import (
 // mostClasses is how many classes of a sample, and of stage 2, are printed.
 const mostClasses = 12
 
+// finest is the difference of a gradient and a quotient below which nothing is
+// told apart: it is rounding.
+const finest = 1e-8
+
 // short is a number in few characters: decimals where they say something, an
 // exponent elsewhere.
 func short(v float64, decimals int) string {
@@ -98,7 +102,7 @@ func (p *program) printSample(s explainedSample, l lossSetting) {
 	if left := len(s.Classes) - len(shown); left > 0 {
 		fmt.Fprintf(p.out, "  %d others %48s  %9s\n", left, short(rest, 4), short(-slope, 5))
 	}
-	fmt.Fprintf(p.out, "  loss %.7g; gradient and quotient differ by at most %.1g, relative\n", s.Loss, s.Difference)
+	fmt.Fprintf(p.out, "  loss %.7g; gradient and quotient agree to %.0e, relative\n", s.Loss, math.Pow(10, math.Ceil(math.Log10(max(s.Difference, finest)))))
 }
 
 // printBatch shows how the losses of the samples become one number.

@@ -33,7 +33,7 @@ func (p *program) opsCommand() *cobra.Command {
 				list = append(list, describe(op))
 			}
 			if p.json {
-				return p.printJSON(list)
+				return p.printJSON(map[string]any{"schema": outputSchema, "ops": list})
 			}
 			for _, op := range list {
 				var marks []string
@@ -126,7 +126,7 @@ prints the largest relative error of each op. Exit status 1 says that one was to
 				results = append(results, c)
 			}
 			if p.json {
-				if err := p.printJSON(results); err != nil {
+				if err := p.printJSON(map[string]any{"schema": outputSchema, "tolerance": tol, "failed": failed, "checks": results}); err != nil {
 					return err
 				}
 			} else {

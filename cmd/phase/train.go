@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"phase/nn"
 	"phase/phase/longtail"
 	"phase/phase/train"
 
@@ -68,7 +69,7 @@ func (p *program) printMethods() error {
 		for _, m := range train.Presets() {
 			list = append(list, map[string]string{"name": m.Name, "about": m.Doc})
 		}
-		return p.printJSON(list)
+		return p.printJSON(map[string]any{"schema": outputSchema, "methods": list})
 	}
 	for _, m := range train.Presets() {
 		fmt.Fprintln(p.out, entry("  "+m.Name, m.Doc, 20, terminalWidth(p.out)))
@@ -99,6 +100,11 @@ func (p *program) train(ctx context.Context, c train.Config, dataDir string, o t
 			return err
 		}
 	}
+	if p.verbose && !p.json {
+		if err := p.printSummary(c, src); err != nil {
+			return err
+		}
+	}
 	o.Version = version()
 	meter := p.meter()
 	o.Report = meter.report
@@ -122,6 +128,21 @@ func (p *program) train(ctx context.Context, c train.Config, dataDir string, o t
 	}
 	printStages(p.out, res.Stages)
 	fmt.Fprintf(p.out, "\n%s of training; run directory: %s\n", time.Duration(res.Seconds*float64(time.Second)).Round(100*time.Millisecond), o.Dir)
+	return nil
+}
+
+// printSummary prints the model layer by layer, for one image.
+func (p *program) printSummary(c train.Config, src *train.Source) error {
+	m, err := train.NewModel(c, src)
+	if err != nil {
+		return err
+	}
+	rows, total := nn.Summary(m, src.Train.Shape()...)
+	fmt.Fprintf(p.out, "%-24s  %-28s  %-14s  %10s  %12s\n", "layer", "kind", "output", "parameters", "mult-adds")
+	for _, r := range append(rows, total) {
+		fmt.Fprintf(p.out, "%-24s  %-28s  %-14v  %10d  %12d\n", r.Name, r.Kind, r.Out, r.Params, r.MulAdds)
+	}
+	fmt.Fprintln(p.out)
 	return nil
 }
 
@@ -160,7 +181,7 @@ func percent(v *float64) string {
 func printStages(w io.Writer, stages []train.StageResult) {
 	fmt.Fprintf(w, "\ntest accuracy, %%                %s\n", accuracyHead)
 	for i, s := range stages {
-		fmt.Fprintf(w, "%-30s  %s\n", fmt.Sprintf("after stage %d: %s, %d epochs", i+1, s.Name, s.Epochs), accuracyRow(s.Accuracy))
+		fmt.Fprintf(w, "%-30s  %s\n", fmt.Sprintf("after stage %d: %s, %s", i+1, s.Name, count(s.Epochs, "epoch")), accuracyRow(s.Accuracy))
 	}
 	if len(stages) == 2 {
 		a, b := stages[0].Accuracy, stages[1].Accuracy
@@ -172,6 +193,14 @@ func printStages(w io.Writer, stages []train.StageResult) {
 		}
 		fmt.Fprintf(w, "%-30s  %7s  %8s  %6s  %6s  %6s\n", "change", change(&a.Overall, &b.Overall), change(&a.Balanced, &b.Balanced), change(a.Many, b.Many), change(a.Medium, b.Medium), change(a.Few, b.Few))
 	}
+}
+
+// count is n things, in words: 1 epoch, 2 epochs.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // A meter shows how a training goes on: a bar on a terminal, elsewhere a plain

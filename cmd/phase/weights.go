@@ -118,7 +118,7 @@ func (p *program) weightsCommand() *cobra.Command {
 	var labels, features, local, out string
 	var classes int
 	cmd := &cobra.Command{
-		Use: "weights --kind K (--counts N,N,... | --labels Y.npy [--features F.npy]) [flags]", Short: "class and sample weights on anyone's labels and features",
+		Use: "weights --kind K [flags]", Short: "class and sample weights on anyone's labels and features",
 		Long: `weights computes what classes and samples weigh, in float64: inverse frequency,
 effective numbers, adrw ((N_j/N)^-gamma), AREA's class weights and MSR's sample weights.
 Class weights add up to the number of classes. area and msr look at features F (n, d)

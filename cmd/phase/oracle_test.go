@@ -1,0 +1,410 @@
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"phase/tensor"
+	"phase/tensor/npy"
+)
+
+// lossJSON is what phase loss prints.
+type lossJSON struct {
+	Schema    int
+	Kind      string
+	Loss      *float64
+	PerSample []float64 `json:"per_sample"`
+}
+
+// weightsJSON is what phase weights prints.
+type weightsJSON struct {
+	Schema                      int
+	Kind                        string
+	Class, Sample, Means, Areas []float64
+	Local                       []*float64
+	NonPositive                 int `json:"non_positive"`
+}
+
+// goldens are what make_oracle.py wrote.
+type goldens struct {
+	Losses []struct {
+		Args      []string
+		Logits    string
+		Weighted  bool
+		Loss      *float64
+		PerSample []float64 `json:"per_sample"`
+		Grad      []float64
+	}
+	Weights []struct {
+		Args          []string
+		Features      *string
+		Class, Sample []float64
+	}
+}
+
+func readGoldens(t *testing.T) (g goldens) {
+	b, err := os.ReadFile("testdata/oracle/oracle.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestLossEqualsPyTorch(t *testing.T) {
+	g := readGoldens(t)
+	t.Chdir("testdata/oracle")
+	labels := []string{"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	for i, c := range g.Losses {
+		args := append([]string{"loss", "--logits", c.Logits, "--labels", "y_" + labels[i%len(labels)] + ".npy", "--grad", grad}, c.Args...)
+		if c.Weighted {
+			args = append(args, "--weights", "w.npy")
+		}
+		var got lossJSON
+		succeedJSON(t, &got, args...)
+		what := strings.Join(args, " ")
+		if (got.Loss == nil) != (c.Loss == nil) {
+			t.Fatalf("%s: loss %v, want %v", what, got.Loss, c.Loss)
+		}
+		if c.Loss != nil {
+			wantNear(t, what, []float64{*got.Loss}, []float64{*c.Loss}, 1e-9, 0)
+		}
+		wantNear(t, what, got.PerSample, c.PerSample, 1e-9, 0)
+		read, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if read.DType() != tensor.F64 || !read.Shape().Equal(tensor.Shape{7, 5}) {
+			t.Fatalf("%s: gradient is %v %v", what, read.DType(), read.Shape())
+		}
+		wantNear(t, what+": gradient", tensor.Values(read), c.Grad, 1e-9, 1e-6)
+	}
+	if len(g.Losses) < 200 {
+		t.Fatalf("%d golden losses only", len(g.Losses))
+	}
+}
+
+func TestWeightsEqualNumPy(t *testing.T) {
+	g := readGoldens(t)
+	t.Chdir("testdata/oracle")
+	out := filepath.Join(t.TempDir(), "w.npy")
+	for _, c := range g.Weights {
+		args := append([]string{"weights", "--out", out}, c.Args...)
+		if c.Features != nil {
+			args = append(args, "--features", *c.Features)
+		}
+		var got weightsJSON
+		succeedJSON(t, &got, args...)
+		what := strings.Join(args, " ")
+		wantNear(t, what+": class", got.Class, c.Class, 1e-9, 0)
+		wantNear(t, what+": sample", got.Sample, c.Sample, 1e-9, 0)
+		read, err := npy.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := c.Sample
+		if want == nil {
+			want = c.Class
+		}
+		if read.DType() != tensor.F64 || read.Dims() != 1 {
+			t.Fatalf("%s: weights are %v %v", what, read.DType(), read.Shape())
+		}
+		wantNear(t, what+": file", tensor.Values(read), want, 1e-9, 0)
+	}
+	if len(g.Weights) < 40 {
+		t.Fatalf("%d golden weights only", len(g.Weights))
+	}
+}
+
+// TestLossVectors holds the command to values worked out in float64 from the
+// closed form for z = (2, -1, .5, 0), y = 2.
+func TestLossVectors(t *testing.T) {
+	z, y := put(t, []float64{2, -1, .5, 0}, 1, 4), put(t, []int64{2}, 1)
+	ce := []float64{.71009992, .03535379, -.84155529, .09610157}
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	for _, c := range []struct {
+		args string
+		loss float64
+		grad []float64 // nil: not known
+	}{
+		{"--kind ce", 1.8423495824, ce},
+		{"--kind daw --gamma-pos 0 --gamma-neg 0 --smooth 0", 1.8423495824, ce},
+		{"--kind label-smoothing", 1.8548495824, []float64{.68509992, .01035379, -.76655529, .07110157}},
+		{"--kind daw --gamma-pos 0 --gamma-neg 0", 1.8548495824, []float64{.68509992, .01035379, -.76655529, .07110157}},
+		{"--kind daw --gamma-pos 0 --smooth 0 -q", 1.8423495824, ce},
+		{"--kind daw --gamma-pos 0", 1.7063546332, []float64{.65751012, .03261908, -.77881359, .08868439}},
+		{"--kind daw --gamma-pos 0 --form eq3", 1.8156784889, []float64{.70317899, .00279279, -.76792800, .06195622}},
+		{"--kind daw", 1.4363373796, []float64{.74517614, .03698371, -.88270855, .10054869}},
+		{"--kind daw --form eq3", 1.5456612353, []float64{.79084501, .00715742, -.87182297, .07382053}},
+		{"--kind daw --gamma-pos 2 --gamma-neg 2", 1.2118825962, []float64{.78602167, .03950923, -.93329604, .10776513}},
+		{"--kind focal", 1.5504390380, nil},
+		{"--kind focal --gamma-pos 2", 1.3047801750, nil},
+		{"--kind daw --form eq1 --gamma-pos 0 --gamma-neg 0", 3.2176007153, nil},
+		{"--kind daw --form eq1 --gamma-pos 0", 2.1571876828, nil},
+		{"--kind daw --form eq1", 1.8652771383, nil},
+		{"--kind daw --form eq1 --gamma-pos 2 --gamma-neg 2", 1.9301201940, nil},
+	} {
+		var got lossJSON
+		succeedJSON(t, &got, append([]string{"loss", "--logits", z, "--labels", y, "--grad", grad}, strings.Fields(c.args)...)...)
+		if math.Abs(*got.Loss-c.loss) > 6e-11 {
+			t.Errorf("%s: %.12f, want %.10f", c.args, *got.Loss, c.loss)
+		}
+		read, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := 0.0
+		for i, v := range tensor.Values(read) {
+			sum += v
+			if c.grad != nil && math.Abs(v-c.grad[i]) > 6e-9 {
+				t.Errorf("%s: gradient %d is %.10f, want %.8f", c.args, i, v, c.grad[i])
+			}
+		}
+		if math.Abs(sum) > 1e-14 {
+			t.Errorf("%s: the gradient adds up to %g, want 0", c.args, sum)
+		}
+	}
+	var got lossJSON
+	succeedJSON(t, &got, "loss", "--logits", z, "--labels", y, "--grad", grad, "--kind", "daw", "--detach")
+	read, err := npy.ReadFile(grad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{.550928, .027746, -.654092, .075418} {
+		if v := tensor.Values(read)[i]; math.Abs(v-want) > 6e-7 {
+			t.Errorf("detached gradient %d is %.8f, want %.6f", i, v, want)
+		}
+	}
+}
+
+// TestWeightVectors holds the command to the worked example of one class with
+// features (1,0), (0,1), (-1,0), (3,3), and to the class weights of 100, 50, 10
+// and 5 images.
+func TestWeightVectors(t *testing.T) {
+	f, y := put(t, []float64{1, 0, 0, 1, -1, 0, 3, 3}, 4, 2), put(t, []int64{0, 0, 0, 0}, 4)
+	q := []float64{1.75248139, 1.63991615, 1.55025572, 2.84617827}
+	m := []float64{.14123894, .21957455, .29010973, -.29730333}
+	var got weightsJSON
+	msr := func(args ...string) weightsJSON {
+		got = weightsJSON{}
+		succeedJSON(t, &got, append([]string{"weights", "--kind", "msr", "--alpha", "0", "--labels", y, "--features", f}, args...)...)
+		return got
+	}
+	check := func(what string, got, want []float64) {
+		t.Helper()
+		for i := range want {
+			if math.Abs(got[i]-want[i]) > 6e-9 {
+				t.Errorf("%s %d is %.10f, want %.8f", what, i, got[i], want[i])
+			}
+		}
+	}
+	check("shift", msr("--local", "shift").Sample, q)
+	check("m", got.Means, m)
+	check("area-shift", msr().Sample, []float64{.89999707, .84218853, .79614290, 1.46167150})
+	check("area", got.Areas, []float64{11.31158090})
+	check("abs", msr("--local", "abs").Sample, []float64{2.02374315, 1.39948803, 1.28306354, 1.25422780})
+	o := invoke(t, "weights", "--kind", "msr", "--alpha", "0", "--labels", y, "--features", f, "--local", "literal", "--force", "--json")
+	got = weightsJSON{}
+	if err := json.Unmarshal([]byte(o.out), &got); err != nil || o.code != 0 || !strings.Contains(o.err, "1 of 4 weights") {
+		t.Fatal(o, err)
+	}
+	for i, want := range []float64{7.0802, 4.5543, 3.4470, -3.3636} {
+		if math.Abs(got.Sample[i]-want) > 6e-5 {
+			t.Errorf("literal %d is %.6f, want %.4f", i, got.Sample[i], want)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		want []float64
+	}{
+		{"--kind effective", []float64{.121745, .242884, 1.211992, 2.423379}},
+		{"--kind effective --beta .99", []float64{.180418, .289572, 1.196212, 2.333798}},
+		{"--kind adrw --gamma .25", []float64{.657654, .782086, 1.169492, 1.390768}},
+		{"--kind adrw", []float64{.121212, .242424, 1.212121, 2.424242}},
+		{"--kind inverse", []float64{.121212, .242424, 1.212121, 2.424242}},
+	} {
+		got = weightsJSON{}
+		succeedJSON(t, &got, append([]string{"weights", "--counts", "100,50,10,5"}, strings.Fields(c.args)...)...)
+		if got.Sample != nil {
+			t.Errorf("%s: samples %v from counts alone, want null", c.args, got.Sample)
+		}
+		for i, want := range c.want {
+			if math.Abs(got.Class[i]-want) > 6e-7 {
+				t.Errorf("%s: class %d weighs %.8f, want %.6f", c.args, i, got.Class[i], want)
+			}
+		}
+	}
+}
+
+// TestLiteralInfinite: a class of two has m = 0, and 1/m is no JSON number.
+func TestLiteralInfinite(t *testing.T) {
+	f, y := put(t, []float64{1, 2, 0, 5}, 2, 2), put(t, []int64{0, 0}, 2)
+	o := invoke(t, "weights", "--kind", "msr", "--local", "literal", "--force", "--labels", y, "--features", f, "--json", "-q")
+	var got struct{ Local []*float64 }
+	if err := json.Unmarshal([]byte(o.out), &got); err != nil || o.code != 0 || len(got.Local) != 2 {
+		t.Fatal(o, err)
+	}
+	for i, v := range got.Local {
+		if v != nil && math.Abs(*v) < 1e12 {
+			t.Errorf("local weight %d of a class of two is %v", i, *v)
+		}
+	}
+}
+
+// TestExplainAddsUp: the factors shown multiply to the terms, the terms add up to
+// the loss, the gradient is that of phase loss, and the reduced loss too.
+func TestExplainAddsUp(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	for _, c := range []struct{ method, kind, args, weights string }{
+		{"ce", "ce", "", ""}, {"label-smoothing", "label-smoothing", "", "w.npy"}, {"focal", "focal", "--gamma-pos 2", ""},
+		{"daw", "daw", "", "w.npy"}, {"daw", "daw", "--detach", ""}, {"daw", "daw", "--form eq3", ""}, {"daw", "daw", "--form eq3 --detach", ""},
+		{"daw", "daw", "--form eq1 --gamma-pos 0.5", ""}, {"daw", "daw", "--form eq1 --detach", "w.npy"},
+	} {
+		args := append([]string{"explain", "--method", c.method, "--logits", "z64.npy", "--labels", "y_int8.npy", "--samples", "7", "--reduction", "mean"}, strings.Fields(c.args)...)
+		oracle := append([]string{"loss", "--kind", c.kind, "--logits", "z64.npy", "--labels", "y_int8.npy", "--reduction", "mean", "--grad", grad}, strings.Fields(c.args)...)
+		if c.weights != "" {
+			args, oracle = append(args, "--weights", c.weights), append(oracle, "--weights", c.weights)
+		}
+		var x explained
+		var l lossJSON
+		succeedJSON(t, &x, args...)
+		succeedJSON(t, &l, oracle...)
+		slope, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Stage2 != nil {
+			t.Errorf("%s: stage 2 out of nothing", c.method)
+		}
+		what := strings.Join(args, " ")
+		wantNear(t, what+": reduced", []float64{x.Stage1.Reduced}, []float64{*l.Loss}, 1e-12, 0)
+		wantNear(t, what+": per sample", x.Stage1.PerSample, l.PerSample, 1e-12, 0)
+		for i, s := range x.Stage1.Samples {
+			loss := 0.0
+			for j, k := range s.Classes {
+				log := math.Log(k.Probability)
+				if x.Stage1.Loss.Form == "eq1" && j != s.Label {
+					log = math.Log1p(-k.Probability)
+				}
+				if want := -k.Target * k.Modulation * log; !near(k.Term, want, 1e-12, 1e-15) {
+					t.Errorf("%s: sample %d class %d: term %g, but its factors give %g", what, i, j, k.Term, want)
+				}
+				loss += k.Term
+				if got := k.Gradient * s.Weight / 7; !near(got, tensor.Values(slope)[i*5+j], 1e-12, 1e-9) {
+					t.Errorf("%s: sample %d class %d: gradient %g, phase loss has %g", what, i, j, got, tensor.Values(slope)[i*5+j])
+				}
+				if !near(k.Gradient, k.Quotient, 1e-6, 1e-3) {
+					t.Errorf("%s: sample %d class %d: gradient %g, quotient %g", what, i, j, k.Gradient, k.Quotient)
+				}
+			}
+			if !near(loss, s.Loss, 1e-12, 0) || !near(s.Loss*s.Weight, l.PerSample[i], 1e-12, 0) {
+				t.Errorf("%s: sample %d: terms add up to %g, loss %g, phase loss has %g", what, i, loss, s.Loss, l.PerSample[i])
+			}
+			if s.Difference > 1e-6 {
+				t.Errorf("%s: sample %d: gradient and quotient differ by %g", what, i, s.Difference)
+			}
+		}
+	}
+}
+
+// TestExplainSeesWrongGradient: the difference that explain reports is not of
+// its own making.
+func TestExplainSeesWrongGradient(t *testing.T) {
+	s := explainedSample{Loss: 1, Classes: []explainedClass{{Gradient: .5, Quotient: .5}, {Gradient: -.5, Quotient: -.49}}}
+	if d := difference(s); !near(d, .02, 1e-9, 0) {
+		t.Errorf("difference %g, want 0.02", d)
+	}
+}
+
+// TestExplainWeights: what stage 2 shows multiplies and adds up to what phase
+// weights computes from the same features.
+func TestExplainWeights(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	n := 71
+	z := make([]float64, n*6)
+	for i := range z {
+		z[i] = math.Sin(float64(i))
+	}
+	logits := put(t, z, n, 6)
+	for _, local := range []string{"area-shift", "area", "shift", "clamp", "abs", "rms"} {
+		var x explained
+		succeedJSON(t, &x, "explain", "--logits", logits, "--labels", "labels.npy", "--features", "f64.npy", "--samples", "40", "--class", "0", "--local", local, "--block", "16")
+		var w weightsJSON
+		succeedJSON(t, &w, "weights", "--kind", "msr", "--labels", "labels.npy", "--features", "f64.npy", "--local", local, "--block", "16", "--seed", "1")
+		if x.Stage2 == nil || len(x.Stage2.Samples) != 40 || len(x.Stage2.Classes) != 6 {
+			t.Fatalf("%s: %+v", local, x.Stage2)
+		}
+		for j, c := range x.Stage2.Classes {
+			if !near(float64(c.Weight), w.Class[j], 1e-12, 0) {
+				t.Errorf("%s: class %d weighs %g, want %g", local, j, c.Weight, w.Class[j])
+			}
+		}
+		c := x.Stage2.Classes[0]
+		for _, s := range x.Stage2.Samples {
+			if !near(float64(s.Weight), w.Sample[s.Index], 1e-12, 0) || !near(float64(s.Weight), float64(.8**c.Global+.2**s.Local), 1e-12, 0) {
+				t.Errorf("%s: sample %d weighs %g, want %g", local, s.Index, s.Weight, w.Sample[s.Index])
+			}
+			if local == "area-shift" && (!near(float64(*s.Local), float64(*c.Of**s.Shape), 1e-12, 0) || !near(float64(*s.Shift), 2/(1+float64(*s.Mean)), 1e-12, 0)) {
+				t.Errorf("sample %d: w^e %g, w^A %g, q/mean %g, q %g, m %g", s.Index, *s.Local, *c.Of, *s.Shape, *s.Shift, *s.Mean)
+			}
+		}
+		if b := x.Stage2.Batch; b == nil || !near(b.Weights[3], w.Sample[3], 1e-12, 0) {
+			t.Errorf("%s: the batch does not have stage 2's weights", local)
+		}
+	}
+}
+
+// TestGradcheckCovers: every op with a derivative, loss and module is a subject,
+// and a wrong gradient is found.
+func TestGradcheckCovers(t *testing.T) {
+	var got struct {
+		Failed int
+		Checks []checked
+	}
+	succeedJSON(t, &got, "gradcheck")
+	seen := map[string]bool{}
+	for _, c := range got.Checks {
+		if seen[c.Name] {
+			t.Errorf("%s twice", c.Name)
+		}
+		seen[c.Name] = true
+		if !c.Passed || c.Entries < 6 || !(c.Error < 1e-6) {
+			t.Errorf("%+v", c)
+		}
+	}
+	for _, name := range []string{"conv2d", "softmax_loss", "matmul", "loss/ce", "loss/daw", "loss/daw-eq1", "loss/daw-eq3-detach", "nn/linear", "nn/conv2d", "nn/batch-norm", "nn/batch-norm-eval", "nn/cosine-linear", "nn/basic-block", "nn/bottleneck", "nn/resnet8"} {
+		if !seen[name] {
+			t.Errorf("%s is not checked", name)
+		}
+	}
+	o := invoke(t, "gradcheck", "nn/resnet8", "conv2d", "--tol", "1e-15")
+	if o.code != exitFailed || !strings.Contains(o.out, "FAILED") || !oneErrorLine(o.err) {
+		t.Errorf("exit %d\n%s%s", o.code, o.out, o.err)
+	}
+}
+
+// TestOpsListed: the table has the ops that gradcheck checks.
+func TestOpsListed(t *testing.T) {
+	var got struct{ Ops []opInfo }
+	succeedJSON(t, &got, "ops")
+	seen := map[string]bool{}
+	for _, o := range got.Ops {
+		seen[o.Name] = true
+		if o.Name == "" || o.About == "" || o.Shapes == "" {
+			t.Errorf("incomplete: %+v", o)
+		}
+	}
+	for _, name := range []string{"conv2d", "softmax_loss", "one_hot"} {
+		if !seen[name] {
+			t.Errorf("%s is not listed", name)
+		}
+	}
+}
