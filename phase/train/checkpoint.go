@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"phase/nn"
+	"phase/phase/longtail"
 	"phase/tensor"
 	"phase/tensor/safetensors"
 )
@@ -16,10 +17,11 @@ import (
 // model's ("model.NAME"), the optimizer's ("optim.NAME") and the weights of
 // the present stage ("weights.class", "weights.sample").
 type state struct {
-	At      position      `json:"at"`
-	History []Epoch       `json:"history"`
-	Stages  []StageResult `json:"stages"`
-	Weights string        `json:"weights"` // their kind; "" without
+	At      position          `json:"at"`
+	History []Epoch           `json:"history"`
+	Stages  []StageResult     `json:"stages"`
+	Last    longtail.Accuracy `json:"last"`    // the last evaluation, by class
+	Weights string            `json:"weights"` // their kind; "" without
 }
 
 // save writes the checkpoint, whole or not at all. A model with a number that
@@ -35,7 +37,7 @@ func (r *run) save() error {
 	for name, t := range r.opt.State() {
 		f.Tensors["optim."+name] = t
 	}
-	s := state{At: r.at, History: r.history, Stages: r.stages}
+	s := state{At: r.at, History: r.history, Stages: r.stages, Last: r.last}
 	if r.weights != nil {
 		s.Weights = r.weights.kind
 		f.Tensors["weights.class"] = tensor.Of(r.weights.class, len(r.weights.class))
@@ -93,7 +95,7 @@ func (r *run) restore() error {
 	if s.At.Epoch < 0 || s.At.Epoch > r.c.Epochs || s.At.Step < 0 || len(s.History) != s.At.Epoch {
 		return fmt.Errorf("%s: its position, epoch %d, step %d with %d epochs recorded, is not one of this run", path, s.At.Epoch, s.At.Step, len(s.History))
 	}
-	r.at, r.history, r.stages = s.At, s.History, s.Stages
+	r.at, r.history, r.stages, r.last = s.At, s.History, s.Stages, s.Last
 	if s.Weights != "" {
 		class, sample := f.Tensors["weights.class"], f.Tensors["weights.sample"]
 		if class == nil || sample == nil || class.Size() != len(r.s.Counts) || sample.Size() != r.s.Train.Len() {

@@ -61,7 +61,8 @@ type run struct {
 	at      position
 	history []Epoch
 	stages  []StageResult
-	weights *weights // of the present stage; nil weighs all alike
+	last    longtail.Accuracy // what the last evaluation found, by class
+	weights *weights          // of the present stage; nil weighs all alike
 
 	frozen *frozen // cached features of a frozen extractor, or nil
 }
@@ -257,12 +258,13 @@ func (r *run) endEpoch(lr, seconds float64) error {
 		}
 		e.Test = &acc
 	}
-	if last {
-		r.stages = append(r.stages, StageResult{Name: e.Stage, Epochs: e.Epoch - r.epochsBefore(), Loss: e.Loss, Accuracy: summary(*e.Test)})
-	}
-	if e.Test != nil && e.Epoch < r.c.Epochs {
-		short := summary(*e.Test)
+	if e.Test != nil {
+		r.last = *e.Test
+		short := summary(r.last)
 		e.Test = &short
+	}
+	if last {
+		r.stages = append(r.stages, StageResult{Name: e.Stage, Epochs: e.Epoch - r.epochsBefore(), Loss: e.Loss, Accuracy: *e.Test})
 	}
 	r.history = append(r.history, e)
 	r.at = position{Epoch: e.Epoch, Total: r.at.Total + seconds}
@@ -392,12 +394,11 @@ func argmax(x *tensor.Tensor) []int {
 
 // finish writes the model, the weights and the result.
 func (r *run) finish() (*Result, error) {
-	last := r.history[len(r.history)-1]
 	res := &Result{
 		Schema: Schema, Method: r.c.Method, Data: r.c.Data, Imbalance: r.c.Imbalance, Model: r.c.Model, Width: r.c.Width, Seed: r.c.Seed,
 		Device:      kernels.For(r.opt.Parameters()[0].Var.Value).String(),
 		TrainImages: r.s.Train.Len(), TestImages: r.s.Test.Len(), SkippedImages: len(r.s.Skipped), Classes: len(r.s.Counts), Counts: r.s.Counts,
-		Stages: r.stages, Accuracy: *last.Test, Seconds: r.at.Total,
+		Stages: r.stages, Accuracy: r.last, Seconds: r.at.Total,
 	}
 	var rates []float64
 	for _, e := range r.history {
