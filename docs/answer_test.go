@@ -1,0 +1,98 @@
+package docs
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"phase/autograd"
+	"phase/kernels"
+	_ "phase/kernels/cpu"
+	"phase/nn"
+	"phase/optim"
+	"phase/phase"
+	"phase/tensor"
+)
+
+// A toy is chapter 1's: 200 points around (-1, 0), 10 around (1, 0), and a
+// linear classifier, in float64.
+type toy struct {
+	x      *tensor.Tensor
+	labels []int
+	model  *nn.Linear
+}
+
+func newToy(seed uint64) *toy {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var x []float64
+	var labels []int
+	for i := range 210 {
+		y := i / 200
+		x, labels = append(x, float64(2*y-1)+r.NormFloat64(), r.NormFloat64()), append(labels, y)
+	}
+	t := &toy{tensor.Of(x, 210, 2), labels, nn.NewLinear(r, 2, 2)}
+	nn.Replace(t.model, func(p *tensor.Tensor) *tensor.Tensor { return tensor.Of(tensor.Values(p), p.Shape()...) })
+	return t
+}
+
+// train minimises the weighted mean of cross-entropy.
+func (t *toy) train(weights []float64) {
+	y, sum := make([]int64, len(t.labels)), 0.
+	for i, j := range t.labels {
+		y[i] = int64(j)
+		sum += weights[i]
+	}
+	label, weight := tensor.Of(y, len(y)), tensor.Of(weights, len(y))
+	sgd := &optim.SGD{Params: optim.All(nn.Params(t.model)), Momentum: 0.9}
+	var tape autograd.Tape
+	for range 500 {
+		sgd.Step(0.3, func(int) float64 {
+			tape.Reset()
+			z := t.model.Forward(&nn.Pass{}, tape.Watch(t.x))
+			loss := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(z, label, weight, kernels.SoftmaxLoss{})), 1/sum)
+			tape.Backward(loss)
+			return loss.Item()
+		})
+	}
+}
+
+// tail is the share of the tail in Σ w_i·(1-p_y), and its recall.
+func (t *toy) tail(weights []float64) (share, recall float64) {
+	p := tensor.Values(autograd.Exp(autograd.LogSoftmax(t.model.Forward(&nn.Pass{}, autograd.Const(t.x)))).Value)
+	var pull, hits [2]float64
+	for i, y := range t.labels {
+		pull[y] += weights[i] * (1 - p[2*i+y])
+		if p[2*i+y] > 0.5 {
+			hits[y]++
+		}
+	}
+	return pull[1] / (pull[0] + pull[1]), hits[1] / 10
+}
+
+// The answer to chapter 1's question.
+func TestTailsShareOfTheGradient(t *testing.T) {
+	for seed := range uint64(5) {
+		toy := newToy(seed)
+		alike := make([]float64, 210)
+		for i := range alike {
+			alike[i] = 1
+		}
+		msr, err := phase.DefaultMSR().Weights(phase.Rows(toy.x), toy.labels, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, _ := toy.tail(alike)
+		toy.train(alike)
+		trained, before := toy.tail(alike)
+		reweighted, _ := toy.tail(msr.Sample)
+		toy.train(msr.Sample)
+		retrained, after := toy.tail(msr.Sample)
+		t.Logf("seed %d: fresh %.2f, trained %.4f, reweighted %.2f, retrained %.4f, recall %.1f and %.1f", seed, fresh, trained, reweighted, retrained, before, after)
+		if fresh > 0.1 || math.Abs(trained-0.5) > 1e-3 || reweighted < 0.9 || math.Abs(retrained-0.5) > 1e-3 {
+			t.Errorf("seed %d: the tail's share of the gradient is %.3f at first, %.3f trained, %.3f reweighted and %.3f retrained, want less than 0.1, 0.5, more than 0.9 and 0.5", seed, fresh, trained, reweighted, retrained)
+		}
+		if after <= before {
+			t.Errorf("seed %d: the tail's recall goes from %.1f to %.1f, want a rise", seed, before, after)
+		}
+	}
+}
