@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -141,9 +143,11 @@ func (r *run) begin() error {
 		if old.DataSHA256 != h.DataSHA256 || old.ManifestHash != hash {
 			return fmt.Errorf("%s was started on other data: %s has changed since", r.dir.path, r.c.Data)
 		}
-		return r.restore()
-	}
-	if err := writeJSON(r.dir.file(ConfigFile), h); err != nil {
+		// A run that was killed before its first checkpoint begins anew.
+		if _, err := os.Stat(r.dir.file(CheckpointFile)); !errors.Is(err, fs.ErrNotExist) {
+			return r.restore()
+		}
+	} else if err := writeJSON(r.dir.file(ConfigFile), h); err != nil {
 		return err
 	}
 	r.enter()

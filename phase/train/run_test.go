@@ -214,6 +214,16 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", f.what, err, f.want)
 		}
 	}
+	// Killed after config.json and before the first checkpoint.
+	early := filepath.Join(t.TempDir(), "early")
+	mustRun(t, c, s, train.Options{Dir: early})
+	if err := os.Remove(filepath.Join(early, train.CheckpointFile)); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, c, s, train.Options{Dir: early, Resume: true})
+	if !bytes.Equal(model(t, dir), model(t, early)) {
+		t.Error("a run that begins anew without a checkpoint gives another model")
+	}
 	again := mustRun(t, c, s, train.Options{Dir: dir, Resume: true})
 	if r, err := train.ReadResult(dir); err != nil || r.Accuracy.Overall != again.Accuracy.Overall {
 		t.Errorf("resuming a finished run: %v, %v", r.Accuracy.Overall, err)
