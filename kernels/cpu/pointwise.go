@@ -60,9 +60,12 @@ func sign(x, _ float64) float64 {
 	return math.Copysign(1, x)
 }
 
+// known reports whether f is computed here; what is not is left to ref.
+func known(f kernels.Fn) bool { return f == kernels.ReLU || curves[f].f != nil }
+
 // Map is y = f(x).
 func (b *Backend) Map(f kernels.Fn, y, x *tensor.Tensor) {
-	if x.DType() != tensor.F32 {
+	if x.DType() != tensor.F32 || !known(f) {
 		b.Backend.Map(f, y, x)
 		return
 	}
@@ -84,7 +87,7 @@ func (b *Backend) MapGrad(f kernels.Fn, dx kernels.Acc, x, y, dy *tensor.Tensor)
 	switch {
 	case !dx.Wanted():
 		return
-	case dy.DType() != tensor.F32:
+	case dy.DType() != tensor.F32 || !known(f):
 		b.Backend.MapGrad(f, dx, x, y, dy)
 		return
 	}
