@@ -220,7 +220,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (train.Config, *i
 		if !slices.Equal(src.Train.Classes(), m.About.Classes) {
 			return c, nil, fmt.Errorf("the classes of %s are not those of the model in %s", c.Data, e.run)
 		}
-		in, err := fromModel(ctx, c, src, m.Model, e.samples)
+		in, err := fromModel(ctx, c, src, m.Model, false, e.samples)
 		if err != nil {
 			return c, nil, fmt.Errorf("%s: %w", e.run, err)
 		}
@@ -246,7 +246,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (train.Config, *i
 	if err != nil {
 		return c, nil, err
 	}
-	in, err := fromModel(ctx, c, src, m, e.samples)
+	in, err := fromModel(ctx, c, src, m, true, e.samples)
 	if err != nil {
 		return c, nil, err
 	}

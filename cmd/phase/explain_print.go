@@ -18,7 +18,7 @@ const finest = 1e-8
 // exponent elsewhere.
 func short(v float64, decimals int) string {
 	switch a := math.Abs(v); {
-	case v == 0:
+	case a < 1e-99:
 		return "0"
 	case a >= 1e5 || a < 10*math.Pow(10, -float64(decimals)):
 		return fmt.Sprintf("%.*e", max(1, decimals-3), v)

@@ -140,35 +140,37 @@ func rarest(counts []int) int {
 	return best
 }
 
+// freshBatch is how many images a fresh model sees with those explained: batch
+// norms of which no statistics are known yet take the batch's, as in training.
+const freshBatch = 64
+
 // fromModel is a batch of training samples, from the most frequent class to the
 // rarest, with the model's logits for them and, if stage 2 looks at features,
 // those of the whole training set.
-func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model, samples int) (*inputs, error) {
+func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model, fresh bool, samples int) (*inputs, error) {
 	in := &inputs{classes: s.Train.Classes(), labels: data.Labels(s.Train), index: spread(s, samples)}
-	in.shown = len(in.index)
-	loader := &data.Loader{Data: s.Train, Batch: 200, Normalize: s.Normalize, Workers: 1}
-	pass := func(order []int, head bool) (values []float64, labels []int64, width int, err error) {
-		tape := autograd.Tape{Eval: true}
-		loader.Order = func(int) []int { return order }
-		for b, err := range loader.Epoch(ctx, 0, 0) {
-			if err != nil {
-				return nil, nil, 0, err
-			}
-			tape.Reset()
-			y := m.Features(&nn.Pass{}, tape.Watch(b.X))
-			if head {
-				y = m.Head().Forward(&nn.Pass{}, y)
-			}
-			values, width = append(values, tensor.Values(y.Value)...), y.Value.Dim(1)
-			labels = append(labels, tensor.Data[int64](b.Y)...)
-		}
-		return values, labels, width, nil
+	n := len(in.index)
+	in.shown = n
+	all := make([]int, s.Train.Len())
+	for i := range all {
+		all[i] = i
 	}
-	z, y, classes, err := pass(in.index, true)
+	seen := slices.Clone(in.index)
+	for k := range min(freshBatch, len(all)) {
+		if i := k * len(all) / freshBatch; fresh && !slices.Contains(seen, i) { // of all classes
+			seen = append(seen, i)
+		}
+	}
+	logits := func(x *autograd.Var) *autograd.Var { return m.Forward(&nn.Pass{Train: fresh, Frozen: true}, x) }
+	z, classes, err := forward(ctx, s, seen, len(seen), logits)
 	if err != nil {
 		return nil, err
 	}
-	in.batch = batch{tensor.Of(z, len(y), classes), tensor.Of(y, len(y)), ones(len(y))}
+	labels := make([]int64, n)
+	for k, i := range in.index {
+		labels[k] = int64(in.labels[i])
+	}
+	in.batch = batch{tensor.Of(z[:n*classes], n, classes), tensor.Of(labels, n), ones(n)}
 	if c.Stage1Weight != "none" {
 		w, err := weightSetting{c.Stage1Weight, c.Beta, c.MSR()}.compute(s.Counts, in.labels, nil)
 		if err != nil {
@@ -179,17 +181,29 @@ func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model,
 		}
 	}
 	if slices.Contains(featureKinds, c.Stage2) {
-		all := make([]int, s.Train.Len())
-		for i := range all {
-			all[i] = i
-		}
-		f, _, d, err := pass(all, false)
+		f, d, err := forward(ctx, s, all, 200, func(x *autograd.Var) *autograd.Var { return m.Features(&nn.Pass{}, x) })
 		if err != nil {
 			return nil, err
 		}
 		in.features = phase.Rows(tensor.Of(f, len(all), d))
 	}
 	return in, nil
+}
+
+// forward is f of these training samples, batch by batch, and the width of its
+// rows.
+func forward(ctx context.Context, s *train.Source, order []int, batch int, f func(x *autograd.Var) *autograd.Var) (values []float64, width int, err error) {
+	tape := autograd.Tape{Eval: true}
+	l := &data.Loader{Data: s.Train, Batch: batch, Normalize: s.Normalize, Workers: 1, Order: func(int) []int { return order }}
+	for b, err := range l.Epoch(ctx, 0, 0) {
+		if err != nil {
+			return nil, 0, err
+		}
+		tape.Reset()
+		y := f(tape.Watch(b.X)).Value
+		values, width = append(values, tensor.Values(y)...), y.Dim(1)
+	}
+	return values, width, nil
 }
 
 // spread chooses n samples of the training set, of classes evenly spread from

@@ -139,7 +139,7 @@ implementation against: Z is (n, classes) in float32 or float64, Y (n) in any in
 type, both little-endian NPY. per_sample is each row's loss times its weight; loss is
 what the reduction makes of them. --grad writes the gradient of loss by Z, for the
 reduction none that of the sum.`,
-		Example: "  phase loss --kind daw --logits z.npy --labels y.npy --grad g.npy --json\n  phase loss --kind focal --gamma-pos 2 --logits z.npy --labels y.npy --weights w.npy",
+		Example: "  phase loss --kind daw --logits z.npy --labels y.npy --grad g.npy --json\n  phase loss --kind focal --gamma-pos 2 --logits z.npy --labels y.npy --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			setting, err := l.setting(cmd.Flags())

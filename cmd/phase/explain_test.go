@@ -1,0 +1,207 @@
+package main
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"phase/tensor"
+	"phase/tensor/npy"
+)
+
+// TestExplainAddsUp: the factors shown multiply to the terms, the terms add up to
+// the loss, the gradient is that of phase loss, and the reduced loss too.
+func TestExplainAddsUp(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	for _, c := range []struct{ method, kind, args, weights string }{
+		{"ce", "ce", "", ""}, {"label-smoothing", "label-smoothing", "", "w.npy"}, {"focal", "focal", "--gamma-pos 2", ""},
+		{"daw", "daw", "", "w.npy"}, {"daw", "daw", "--detach", ""}, {"daw", "daw", "--form eq3", ""}, {"daw", "daw", "--form eq3 --detach", ""},
+		{"daw", "daw", "--form eq1 --gamma-pos 0.5", ""}, {"daw", "daw", "--form eq1 --detach", "w.npy"},
+	} {
+		args := append([]string{"explain", "--method", c.method, "--logits", "z64.npy", "--labels", "y_int8.npy", "--samples", "7", "--reduction", "mean"}, strings.Fields(c.args)...)
+		oracle := append([]string{"loss", "--kind", c.kind, "--logits", "z64.npy", "--labels", "y_int8.npy", "--reduction", "mean", "--grad", grad}, strings.Fields(c.args)...)
+		if c.weights != "" {
+			args, oracle = append(args, "--weights", c.weights), append(oracle, "--weights", c.weights)
+		}
+		var x explained
+		var l lossJSON
+		succeedJSON(t, &x, args...)
+		succeedJSON(t, &l, oracle...)
+		slope, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Stage2 != nil {
+			t.Errorf("%s: stage 2 out of nothing", c.method)
+		}
+		what := strings.Join(args, " ")
+		wantNear(t, what+": reduced", []float64{x.Stage1.Reduced}, []float64{*l.Loss}, 1e-12, 0)
+		wantNear(t, what+": per sample", x.Stage1.PerSample, l.PerSample, 1e-12, 0)
+		for i, s := range x.Stage1.Samples {
+			loss := 0.0
+			for j, k := range s.Classes {
+				log := math.Log(k.Probability)
+				if x.Stage1.Loss.Form == "eq1" && j != s.Label {
+					log = math.Log1p(-k.Probability)
+				}
+				if want := -k.Target * k.Modulation * log; !near(k.Term, want, 1e-12, 1e-15) {
+					t.Errorf("%s: sample %d class %d: term %g, but its factors give %g", what, i, j, k.Term, want)
+				}
+				loss += k.Term
+				if got := k.Gradient * s.Weight / 7; !near(got, tensor.Values(slope)[i*5+j], 1e-12, 1e-9) {
+					t.Errorf("%s: sample %d class %d: gradient %g, phase loss has %g", what, i, j, got, tensor.Values(slope)[i*5+j])
+				}
+				if !near(k.Gradient, k.Quotient, 1e-6, 1e-3) {
+					t.Errorf("%s: sample %d class %d: gradient %g, quotient %g", what, i, j, k.Gradient, k.Quotient)
+				}
+			}
+			if !near(loss, s.Loss, 1e-12, 0) || !near(s.Loss*s.Weight, l.PerSample[i], 1e-12, 0) {
+				t.Errorf("%s: sample %d: terms add up to %g, loss %g, phase loss has %g", what, i, loss, s.Loss, l.PerSample[i])
+			}
+			if s.Difference > 1e-6 {
+				t.Errorf("%s: sample %d: gradient and quotient differ by %g", what, i, s.Difference)
+			}
+		}
+	}
+}
+
+// TestExplainSeesWrongGradient: the difference that explain reports is not of
+// its own making.
+func TestExplainSeesWrongGradient(t *testing.T) {
+	s := explainedSample{Loss: 1, Classes: []explainedClass{{Gradient: .5, Quotient: .5}, {Gradient: -.5, Quotient: -.49}}}
+	if d := difference(s); !near(d, .02, 1e-9, 0) {
+		t.Errorf("difference %g, want 0.02", d)
+	}
+}
+
+// TestExplainWeights: what stage 2 shows multiplies and adds up to what phase
+// weights computes from the same features.
+func TestExplainWeights(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	n := 71
+	z := make([]float64, n*6)
+	for i := range z {
+		z[i] = math.Sin(float64(i))
+	}
+	logits := put(t, z, n, 6)
+	for _, local := range []string{"area-shift", "area", "shift", "clamp", "abs", "rms"} {
+		var x explained
+		succeedJSON(t, &x, "explain", "--logits", logits, "--labels", "labels.npy", "--features", "f64.npy", "--samples", "40", "--class", "0", "--local", local, "--block", "16")
+		var w weightsJSON
+		succeedJSON(t, &w, "weights", "--kind", "msr", "--labels", "labels.npy", "--features", "f64.npy", "--local", local, "--block", "16", "--seed", "1")
+		if x.Stage2 == nil || len(x.Stage2.Samples) != 40 || len(x.Stage2.Classes) != 6 {
+			t.Fatalf("%s: %+v", local, x.Stage2)
+		}
+		for j, c := range x.Stage2.Classes {
+			if !near(float64(c.Weight), w.Class[j], 1e-12, 0) {
+				t.Errorf("%s: class %d weighs %g, want %g", local, j, c.Weight, w.Class[j])
+			}
+		}
+		c := x.Stage2.Classes[0]
+		for _, s := range x.Stage2.Samples {
+			if !near(float64(s.Weight), w.Sample[s.Index], 1e-12, 0) || !near(float64(s.Weight), float64(.8**c.Global+.2**s.Local), 1e-12, 0) {
+				t.Errorf("%s: sample %d weighs %g, want %g", local, s.Index, s.Weight, w.Sample[s.Index])
+			}
+			if local == "area-shift" && (!near(float64(*s.Local), float64(*c.Of**s.Shape), 1e-12, 0) || !near(float64(*s.Shift), 2/(1+float64(*s.Mean)), 1e-12, 0)) {
+				t.Errorf("sample %d: w^e %g, w^A %g, q/mean %g, q %g, m %g", s.Index, *s.Local, *c.Of, *s.Shape, *s.Shift, *s.Mean)
+			}
+		}
+		if b := x.Stage2.Batch; b == nil || !near(b.Weights[3], w.Sample[3], 1e-12, 0) {
+			t.Errorf("%s: the batch does not have stage 2's weights", local)
+		}
+	}
+}
+
+// TestExplainData: without flags the batch goes from the most frequent class to
+// the rarest, each sample is of its class, and the text fits 80 columns.
+func TestExplainData(t *testing.T) {
+	var x explained
+	args := []string{"explain", "--limit", "300", "--width", "4"}
+	succeedJSON(t, &x, args...)
+	if x.Stage2 == nil || len(x.Stage1.Samples) != 3 || x.Stage2.Kind != "msr" {
+		t.Fatalf("%+v", x)
+	}
+	n := 0
+	var counts []int
+	for _, c := range x.Stage2.Classes {
+		counts = append(counts, c.Count)
+		n += c.Count
+	}
+	var labels []int
+	for k, s := range x.Stage1.Samples {
+		labels = append(labels, s.Label)
+		at := 0 // the subset lies class by class
+		for j := range s.Label {
+			at += counts[j]
+		}
+		if s.Index < at || s.Index >= at+counts[s.Label] || s.Name != x.Stage2.Classes[s.Label].Name {
+			t.Errorf("sample %d of class %d %s is number %d of %v", k, s.Label, s.Name, s.Index, counts)
+		}
+		if len(s.Classes) != 10 || s.Loss <= 0 || s.Loss > 10 {
+			t.Errorf("sample %d: %d classes, loss %g", k, len(s.Classes), s.Loss)
+		}
+	}
+	if labels[0] != slices.Index(counts, slices.Max(counts)) || counts[labels[2]] != slices.Min(counts) || counts[labels[1]] >= counts[labels[0]] || counts[labels[1]] <= counts[labels[2]] {
+		t.Errorf("classes %v of %v: want a frequent, a middling and a rare one", labels, counts)
+	}
+	if n < 250 || n > 350 {
+		t.Errorf("%d samples in stage 2 with --limit 300", n)
+	}
+	out := succeed(t, args...)
+	for line := range strings.Lines(out) {
+		if len([]rune(strings.TrimRight(line, "\n"))) > 80 {
+			t.Errorf("more than 80 columns: %s", line)
+		}
+	}
+	if again := succeed(t, append(args, "--threads", "1")...); again != out {
+		t.Error("one thread prints other numbers")
+	}
+	if other := succeed(t, append(args, "--seed", "2")...); other == out {
+		t.Error("another seed gives the same model")
+	}
+	var more explained
+	succeedJSON(t, &more, "explain", "--limit", "30", "--width", "2", "--samples", "100", "--method", "cb")
+	if m := len(more.Stage1.Samples); m < 20 || m > 40 || more.Stage2 != nil {
+		t.Errorf("%d of about 30 samples, stage 2 %v", m, more.Stage2)
+	}
+	seen := map[int]bool{}
+	for _, s := range more.Stage1.Samples {
+		if seen[s.Index] {
+			t.Errorf("sample %d twice", s.Index)
+		}
+		seen[s.Index] = true
+	}
+	if w := more.Stage1.Samples; w[0].Weight >= w[len(w)-1].Weight {
+		t.Errorf("effective weights %g and %g: want the rare class to weigh more", w[0].Weight, w[len(w)-1].Weight)
+	}
+}
+
+// TestExplainRun: a trained model's loss on its own data, with the settings of
+// the run unless flags say otherwise.
+func TestExplainRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	trainQuick(t, dir, "--gamma-neg", "3")
+	var x, y explained
+	succeedJSON(t, &x, "explain", "--run", dir)
+	if x.Stage1.Loss.GammaNeg != 3 || x.Method != "phase" || !strings.Contains(x.Source, dir) || x.Stage2 == nil {
+		t.Errorf("%+v", x.Stage1.Loss)
+	}
+	succeedJSON(t, &y, "explain", "--run", dir, "--form", "eq3", "--alpha", "1", "--samples", "1")
+	if y.Stage1.Loss.Form != "eq3" || y.Stage1.Loss.GammaNeg != 3 || len(y.Stage1.Samples) != 1 {
+		t.Errorf("%+v", y.Stage1)
+	}
+	for j, c := range y.Stage2.Classes {
+		if !near(float64(c.Weight), float64(*c.Global), 1e-12, 0) {
+			t.Errorf("alpha 1: class %d weighs %g, want its global weight %g", j, c.Weight, *c.Global)
+		}
+	}
+	if a, b := x.Stage1.Samples[0].Classes[0].Logit, y.Stage1.Samples[0].Classes[0].Logit; a != b {
+		t.Errorf("the same sample has the logits %g and %g", a, b)
+	}
+	refuse(t, exitFailed, []string{"no run directory"}, "explain", "--run", t.TempDir())
+	refuse(t, exitFailed, []string{"nowhere"}, "explain", "--run", "nowhere")
+	refuse(t, exitUsage, []string{"--data has no meaning with --run"}, "explain", "--run", dir, "--data", "fashion")
+}
