@@ -354,6 +354,9 @@ func (in *inputs) explainLoss(l kernels.SoftmaxLoss, form string, r phase.Reduct
 		s := explainedSample{Index: in.index[i], Label: y, Name: in.classes[y], Weight: x.Weights[i], Loss: res.PerSample[i]}
 		q := lossQuotients(l, row, y)
 		for j, t := range lossTerms(l, logp[i*c:(i+1)*c], y) {
+			if math.IsNaN(q[j]) || math.IsInf(q[j], 0) {
+				return x, fmt.Errorf("sample %d: the difference quotient by the logit of class %d is %v: the logits are too far apart to check a gradient by", s.Index, j, q[j])
+			}
 			s.Classes = append(s.Classes, explainedClass{j, row[j], math.Exp(logp[i*c+j]), t.Modulation, t.Target, t.Term, g[i*c+j], q[j]})
 		}
 		s.Difference = difference(s)

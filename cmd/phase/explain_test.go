@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"phase/autograd"
+	"phase/kernels"
+	"phase/phase"
 	"phase/tensor"
 	"phase/tensor/npy"
 )
@@ -113,6 +116,30 @@ func TestExplainWeights(t *testing.T) {
 			t.Errorf("%s: the batch does not have stage 2's weights", local)
 		}
 	}
+}
+
+// TestTermsFarApart: terms add up to the loss however sure the model is.
+func TestTermsFarApart(t *testing.T) {
+	for _, far := range []float64{0, 1, 30, 40, 700, 1e4} {
+		for y := range 3 {
+			logits := tensor.Of([]float64{far, 0, -1}, 1, 3)
+			for _, form := range []kernels.Form{kernels.ASL, kernels.Eq3, kernels.Eq1} {
+				l := phase.DAW
+				l.Form = form
+				want := tensor.Values(autograd.SoftmaxLoss(autograd.Const(logits), tensor.Of([]int64{int64(y)}, 1), ones(1), l).Value)[0]
+				got := 0.0
+				for _, term := range lossTerms(l, tensor.Values(autograd.LogSoftmax(autograd.Const(logits)).Value), y) {
+					got += term.Term
+				}
+				if !near(got, want, 1e-9, 1e-300) {
+					t.Errorf("logit %g, label %d, form %d: terms add up to %g, the loss is %g", far, y, form, got, want)
+				}
+			}
+		}
+	}
+	z, y := put(t, []float64{1000, 0}, 1, 2), put(t, []int64{1}, 1)
+	succeed(t, "explain", "--logits", z, "--labels", y, "--form", "eq1")
+	refuse(t, exitFailed, []string{"too far apart"}, "explain", "--logits", z, "--labels", y, "--form", "eq1", "--detach")
 }
 
 // TestExplainData: without flags the batch goes from the most frequent class to

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	"phase/kernels"
 )
@@ -17,14 +18,20 @@ type lossTerm struct {
 // of kernels.SoftmaxLoss. logp is the row's log softmax, y its label.
 func lossTerms(l kernels.SoftmaxLoss, logp []float64, y int) []lossTerm {
 	terms := make([]lossTerm, len(logp))
+	first := slices.Index(logp, slices.Max(logp))
 	s := l.Smooth / float64(len(logp))
 	for j, log := range logp {
 		t := lossTerm{Target: s}
 		p, rest := math.Exp(log), -math.Expm1(log)
+		logRest := math.Log(rest)
+		if j == first { // 1-p as the sum of the others: it may be too small to tell p from 1
+			logRest = logSumExp(logp[:j], logp[j+1:])
+			rest = math.Exp(logRest)
+		}
 		switch {
 		case l.Form == kernels.Eq1:
 			t.Target, t.binary = 1, j != y
-			log, t.Modulation = math.Log(rest), math.Pow(p, l.GammaNeg)
+			log, t.Modulation = logRest, math.Pow(p, l.GammaNeg)
 			if j == y {
 				log, t.Modulation = logp[j], math.Pow(rest, l.GammaPos)
 			}
@@ -42,4 +49,18 @@ func lossTerms(l kernels.SoftmaxLoss, logp []float64, y int) []lossTerm {
 		terms[j] = t
 	}
 	return terms
+}
+
+// logSumExp is log Σ e^v over all v of both lists.
+func logSumExp(a, b []float64) float64 {
+	most, sum := math.Inf(-1), 0.0
+	for _, v := range slices.Concat(a, b) {
+		most = max(most, v)
+	}
+	for _, v := range slices.Concat(a, b) {
+		if !math.IsInf(most, -1) {
+			sum += math.Exp(v - most)
+		}
+	}
+	return most + math.Log(sum)
 }
