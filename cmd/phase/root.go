@@ -52,9 +52,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	p := &program{in: stdin, out: stdout, err: stderr}
 	root := p.root()
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	var err error
 	if misuse := tensor.Catch(func() { err = root.ExecuteContext(ctx) }); misuse != nil {
 		err = misuse
@@ -117,6 +114,9 @@ it is compared with, and shows every number on the way.`,
 		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return p.prepare() },
 	}
+	root.SetIn(p.in)
+	root.SetOut(p.out)
+	root.SetErr(p.err)
 	root.SetVersionTemplate("phase {{.Version}}\n")
 	root.SetHelpFunc(p.help)
 	root.SetFlagErrorFunc(flagError)
@@ -130,6 +130,28 @@ it is compared with, and shows every number on the way.`,
 	root.AddCommand(p.commands()...)
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
+	}
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "help about a command", Hidden: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			of, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("unknown command %q: phase -h lists the commands", strings.Join(args, " "))
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	})
+	root.InitDefaultCompletionCmd("completion")
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		c.Short, c.Long, c.Args = "script that completes commands and flags in a shell", "", cobra.ArbitraryArgs
+		c.Example = "  source <(phase completion bash)"
+		c.RunE = func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return usagef("unknown shell %q: phase completion -h lists them", args[0])
+		}
 	}
 	return root
 }

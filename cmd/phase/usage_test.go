@@ -91,6 +91,9 @@ func TestHelp(t *testing.T) {
 			t.Errorf("train -h has no %q", want)
 		}
 	}
+	if loss := succeed(t, "help", "loss"); loss != succeed(t, "loss", "-h") {
+		t.Error("help loss is not loss -h")
+	}
 	if root := succeed(t); root != succeed(t, "-h") || !strings.Contains(root, "Commands:") {
 		t.Error("phase alone does not print its help")
 	}
@@ -115,6 +118,9 @@ func TestTypos(t *testing.T) {
 		{"los", "did you mean loss?"},
 		{"explian", "did you mean explain?"},
 		{"data lst", "did you mean list?"},
+		{"help nope", `unknown command "nope"`},
+		{"help data nope", `unknown command "data nope"`},
+		{"completion nope", `unknown shell "nope"`},
 		{"zzzzzzzzzz", `unknown command "zzzzzzzzzz"`},
 		{"train --epoch 3", "did you mean --epochs?"},
 		{"train --imbalence 3", "did you mean --imbalance?"},
@@ -173,7 +179,7 @@ func TestStrangeArguments(t *testing.T) {
 	commands := []string{"", "eval", "predict", "loss", "weights", "explain", "gradcheck", "ops", "data", "data list", "data info", "info", "bench"}
 	for _, c := range commands {
 		for _, s := range strange {
-			for _, args := range [][]string{{s}, {"--", s}, {s, s}, {"--kind", s}, {"--data", s}} {
+			for _, args := range [][]string{{s}, {"--", s}, {"--kind", s}, {"--data", s}} {
 				all := append(strings.Fields(c), args...)
 				o := invoke(t, all...)
 				switch o.code {

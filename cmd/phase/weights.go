@@ -253,6 +253,7 @@ func meaningless(fs *pflag.FlagSet, kind string, flags []string) (err error) {
 // perKind is the annotation of flags that only some kinds know.
 const perKind = "per kind"
 
+// markPerKind says that these flags are known to some kinds only.
 func markPerKind(fs *pflag.FlagSet, names ...string) {
 	for _, name := range names {
 		_ = fs.SetAnnotation(name, perKind, []string{""})
