@@ -241,18 +241,40 @@ func modules(seed uint64) (s []subject) {
 			nn.Cast(module, tensor.F64)
 			g := autograd.NewGen(seed)
 			unkink(g, module)
-			in := []*tensor.Tensor{g.Normal(m.in...)}
-			for _, v := range nn.Params(module) {
-				in = append(in, v.Value)
+			in, names := []*tensor.Tensor{g.Normal(m.in...)}, []string{"input"}
+			for name, v := range nn.Params(module) {
+				in, names = append(in, v.Value), append(names, name)
 			}
-			t.add(c, func(in ...*autograd.Var) *autograd.Var {
+			f := func(in ...*autograd.Var) *autograd.Var {
 				hold(module, in[1:])
 				return module.Forward(&nn.Pass{Train: m.train, Frozen: true, Seed: seed}, in[0])
-			}, in...)
+			}
+			t.add(c, f, in...)
+			if t.err == nil {
+				t.err = reached(g, f, in, names)
+			}
 			return t.result(c)
 		}})
 	}
 	return s
+}
+
+// reached says to which input of f no gradient comes: one that f does not look at
+// would pass every comparison.
+func reached(g *autograd.Gen, f function, in []*tensor.Tensor, names []string) error {
+	var tape autograd.Tape
+	vars := make([]*autograd.Var, len(in))
+	for i, t := range in {
+		vars[i] = tape.Watch(t).Want()
+	}
+	y := f(vars...)
+	tape.BackwardFrom(y, g.Normal(y.Shape()...))
+	for i, v := range vars {
+		if v.Grad == nil || !slices.ContainsFunc(tensor.Values(v.Grad), func(x float64) bool { return x != 0 }) {
+			return fmt.Errorf("no gradient reaches %s", names[i])
+		}
+	}
+	return nil
 }
 
 // unkink draws the scales, shifts and running statistics of m's batch norms, and
