@@ -2,7 +2,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// commands lists the commands in the order in which help shows them.
+// commands lists the commands.
 func (p *program) commands() []*cobra.Command {
 	return []*cobra.Command{
 		p.trainCommand(), p.compareCommand(), p.evalCommand(), p.predictCommand(),

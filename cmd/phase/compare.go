@@ -75,7 +75,7 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 				}
 			}
 			if p.json {
-				return p.printJSON(rows)
+				return p.printJSON(map[string]any{"schema": outputSchema, "methods": rows})
 			}
 			fmt.Fprintf(p.out, "\nlast epoch's test accuracy in %%, mean ± standard deviation over %d seeds\n\n", seeds)
 			fmt.Fprintf(p.out, "| method | overall | balanced | many | medium | few |\n|---|---|---|---|---|---|\n")

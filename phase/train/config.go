@@ -241,6 +241,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("--milestones %v: want ascending epochs", c.Milestones)
 		}
 	}
+	if c.Stage2 != "none" && c.Epochs < 2 {
+		return fmt.Errorf("--epochs %d: want at least 2, one for each stage (or --stage2-weights none)", c.Epochs)
+	}
 	if c.Stage2 != "none" && c.Stage2Epochs == 0 {
 		return fmt.Errorf("--stage2-epochs 0: stage 2 with %s weights wants at least 1 of the %d epochs", c.Stage2, c.Epochs)
 	}
