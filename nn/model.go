@@ -59,7 +59,7 @@ func Names() []string {
 }
 
 // Resolve fills in the zero fields of c for the model called name; the error
-// says which name is nearest, or which field is out of range.
+// lists the names, or says which field is out of range.
 func Resolve(name string, c Config) (Config, error) {
 	m, err := find(name)
 	if err != nil {
@@ -103,36 +103,12 @@ func New(name string, c Config) (Model, error) {
 }
 
 func find(name string) (maker, error) {
-	near := makers[0]
 	for _, m := range makers {
 		if m.name == name {
 			return m, nil
 		}
-		if edits(m.name, name) < edits(near.name, name) {
-			near = m
-		}
 	}
-	return maker{}, fmt.Errorf("model %q is unknown, the nearest is %s: want one of %s", name, near.name, strings.Join(Names(), ", "))
-}
-
-// edits is Levenshtein's distance between two words.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			here := before
-			if a[i] != b[j] {
-				here = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], here
-		}
-	}
-	return row[len(b)]
+	return maker{}, fmt.Errorf("model %q is unknown: want one of %s", name, strings.Join(Names(), ", "))
 }
 
 // newHead makes the head that c asks for; kaiming is Linear's.

@@ -316,13 +316,12 @@ func TestNewErrors(t *testing.T) {
 		name string
 		cfg  nn.Config
 	}{
-		`model "resnet34" is unknown, the nearest is resnet32: want one of resnet8, resnet20, resnet32,`: {"resnet34", nn.Config{Classes: 2}},
-		`model "liner" is unknown, the nearest is linear`:                                                {"liner", nn.Config{Classes: 2}},
-		"model mlp: classes is 0, want 1 to 1048576":                                                     {"mlp", nn.Config{}},
-		"model mlp: size is -1, want 1 to 4096":                                                          {"mlp", nn.Config{Classes: 1, Size: -1}},
-		"model mlp: dropout is 1, want 0 <= dropout < 1":                                                 {"mlp", nn.Config{Classes: 1, Dropout: 1}},
-		"model resnet8: width is 999999, want 1 to 16384":                                                {"resnet8", nn.Config{Classes: 1, Width: 999999}},
-		"model resnet8: cosine is -1, want a scale of 0 or more":                                         {"resnet8", nn.Config{Classes: 1, Cosine: -1}},
+		`model "resnet34" is unknown: want one of resnet8, resnet20, resnet32,`: {"resnet34", nn.Config{Classes: 2}},
+		"model mlp: classes is 0, want 1 to 1048576":                            {"mlp", nn.Config{}},
+		"model mlp: size is -1, want 1 to 4096":                                 {"mlp", nn.Config{Classes: 1, Size: -1}},
+		"model mlp: dropout is 1, want 0 <= dropout < 1":                        {"mlp", nn.Config{Classes: 1, Dropout: 1}},
+		"model resnet8: width is 999999, want 1 to 16384":                       {"resnet8", nn.Config{Classes: 1, Width: 999999}},
+		"model resnet8: cosine is -1, want a scale of 0 or more":                {"resnet8", nn.Config{Classes: 1, Cosine: -1}},
 	} {
 		if _, err := nn.New(c.name, c.cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %s", c, err, want)

@@ -75,7 +75,7 @@ func TestOpenRefuses(t *testing.T) {
 		{text, "", "unexpected end of JSON"},
 		{`"schema":1`, `"schema":2`, "schema 2 of a model's description, want 1"},
 		{`"resnet8"`, `"resnet20"`, "missing (layer1.1.bn1.bias"},
-		{`"resnet8"`, `"resnet9"`, "nearest is resnet8"},
+		{`"resnet8"`, `"resnet9"`, "is unknown: want one of resnet8"},
 		{`["cat",`, `["cat","cow",`, "3 class names for 2 classes"},
 		{`[0.1]`, `[]`, "0 means and 1 deviations for 1 channels"},
 		{`"gray"`, `"bgr"`, `channel order "bgr", want rgb, gray or none`},

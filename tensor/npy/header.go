@@ -97,7 +97,7 @@ func readHeader(r io.Reader, size int64) (h header, err error) {
 		return h, err
 	}
 	h.size = int64(start) + n
-	p := parser{text: text, base: start}
+	p := parser{raw.Scanner{Text: text, Base: start, What: "the header"}}
 	if err := p.header(&h); err != nil {
 		return h, err
 	}
@@ -105,63 +105,26 @@ func readHeader(r io.Reader, size int64) (h header, err error) {
 }
 
 // parser reads the one form of Python dictionary that a header may be.
-type parser struct {
-	text     []byte
-	at, base int // position in text, position of text in the file
-}
-
-func (p *parser) fail(format string, a ...any) error {
-	return fmt.Errorf("byte %d: %s", p.base+p.at, fmt.Sprintf(format, a...))
-}
-
-// peek is the next byte that is not blank, or 0 at the end.
-func (p *parser) peek() byte {
-	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
-		p.at++
-	}
-	if p.at == len(p.text) {
-		return 0
-	}
-	return p.text[p.at]
-}
-
-// took skips the next byte that is not blank if it is c.
-func (p *parser) took(c byte) bool {
-	if p.peek() != c || p.at == len(p.text) {
-		return false
-	}
-	p.at++
-	return true
-}
-
-func (p *parser) want(c byte) error {
-	if p.took(c) {
-		return nil
-	}
-	if p.at == len(p.text) {
-		return p.fail("header ends, want %q", c)
-	}
-	return p.fail("%q in the header, want %q", p.text[p.at], c)
-}
+type parser struct{ raw.Scanner }
 
 func (p *parser) header(h *header) error {
-	if err := p.want('{'); err != nil {
+	if err := p.Want('{'); err != nil {
 		return err
 	}
 	seen := map[string]bool{}
-	for !p.took('}') {
-		p.peek()
-		start := p.at
+	for !p.Took('}') {
+		p.Peek()
+		start := p.At
 		key, err := p.quoted()
 		if err != nil {
 			return err
 		}
 		if seen[key] {
-			p.at = start
-			return p.fail("%q stands twice in the header", key)
+			p.At = start
+			return p.Fail("%q stands twice in the header", key)
 		}
 		seen[key] = true
-		if err := p.want(':'); err != nil {
+		if err := p.Want(':'); err != nil {
 			return err
 		}
 		switch key {
@@ -172,22 +135,22 @@ func (p *parser) header(h *header) error {
 		case "shape":
 			err = p.shape(h)
 		default:
-			p.at = start
-			err = p.fail("unknown key %.40q, want descr, fortran_order and shape", key)
+			p.At = start
+			err = p.Fail("unknown key %.40q, want descr, fortran_order and shape", key)
 		}
 		if err != nil {
 			return err
 		}
-		if !p.took(',') && p.peek() != '}' {
-			return p.want(',')
+		if !p.Took(',') && p.Peek() != '}' {
+			return p.Want(',')
 		}
 	}
-	if p.peek() != 0 || p.at < len(p.text) {
-		return p.fail("%q after the header's dictionary", p.text[p.at])
+	if p.Peek() != 0 || p.At < len(p.Text) {
+		return p.Fail("%q after the header's dictionary", p.Text[p.At])
 	}
 	for _, key := range []string{"descr", "fortran_order", "shape"} {
 		if !seen[key] {
-			return p.fail("the header has no %q", key)
+			return p.Fail("the header has no %q", key)
 		}
 	}
 	return nil
@@ -195,93 +158,93 @@ func (p *parser) header(h *header) error {
 
 // quoted reads a Python string without escapes.
 func (p *parser) quoted() (string, error) {
-	q := p.peek()
+	q := p.Peek()
 	if q != '\'' && q != '"' {
-		return "", p.want('\'')
+		return "", p.Want('\'')
 	}
-	p.at++
-	start := p.at
-	for ; p.at < len(p.text); p.at++ {
-		switch c := p.text[p.at]; {
+	p.At++
+	start := p.At
+	for ; p.At < len(p.Text); p.At++ {
+		switch c := p.Text[p.At]; {
 		case c == q:
-			p.at++
-			return string(p.text[start : p.at-1]), nil
+			p.At++
+			return string(p.Text[start : p.At-1]), nil
 		case c < ' ' || c > '~' || c == '\\':
-			return "", p.fail("%q in a name of the header", c)
+			return "", p.Fail("%q in a name of the header", c)
 		}
 	}
-	return "", p.want(q)
+	return "", p.Want(q)
 }
 
 func (p *parser) descr(h *header) error {
-	if c := p.peek(); c == '[' || c == '(' {
-		return p.fail("structured dtype, want plain numbers")
+	if c := p.Peek(); c == '[' || c == '(' {
+		return p.Fail("structured dtype, want plain numbers")
 	}
-	start := p.at
+	start := p.At
 	descr, err := p.quoted()
 	if err != nil {
 		return err
 	}
 	if h.kind, err = kindOf(descr); err != nil {
-		p.at = start
-		return p.fail("%v", err)
+		p.At = start
+		return p.Fail("%v", err)
 	}
 	return nil
 }
 
 func (p *parser) order(h *header) error {
-	p.peek()
+	p.Peek()
 	for _, word := range []string{"True", "False"} {
-		if strings.HasPrefix(string(p.text[p.at:]), word) {
-			p.at += len(word)
+		if strings.HasPrefix(string(p.Text[p.At:]), word) {
+			p.At += len(word)
 			h.fortran = word == "True"
 			return nil
 		}
 	}
-	return p.fail("fortran_order is neither True nor False")
+	return p.Fail("fortran_order is neither True nor False")
 }
 
 func (p *parser) shape(h *header) error {
-	p.peek()
-	open := p.at
-	if err := p.want('('); err != nil {
+	p.Peek()
+	open := p.At
+	if err := p.Want('('); err != nil {
 		return err
 	}
-	for !p.took(')') {
+	for !p.Took(')') {
 		n, err := p.extent()
 		if err != nil {
 			return err
 		}
 		h.shape = append(h.shape, n)
 		// (3) would be a number in brackets, not a tuple
-		if !p.took(',') && (p.peek() != ')' || len(h.shape) == 1) {
-			return p.want(',')
+		if !p.Took(',') && (p.Peek() != ')' || len(h.shape) == 1) {
+			return p.Want(',')
 		}
 	}
 	if err := h.shape.Valid(); err != nil {
-		p.at = open
-		return p.fail("%s", strings.TrimPrefix(err.Error(), "tensor: "))
+		p.At = open
+		return p.Fail("%s", strings.TrimPrefix(err.Error(), "tensor: "))
 	}
 	return nil
 }
 
 // extent reads a decimal integer of at least 0.
 func (p *parser) extent() (int, error) {
-	if p.peek() == '-' {
-		return 0, p.fail("negative extent")
+	if p.Peek() == '-' {
+		return 0, p.Fail("negative extent")
 	}
-	start, n := p.at, 0
-	for ; p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9'; p.at++ {
-		d := int(p.text[p.at] - '0')
+	start, n := p.At, 0
+	for ; p.At < len(p.Text) && p.Text[p.At] >= '0' && p.Text[p.At] <= '9'; p.At++ {
+		d := int(p.Text[p.At] - '0')
 		if n > (math.MaxInt-d)/10 {
-			p.at = start
-			return 0, p.fail("extent beyond %d", math.MaxInt)
+			p.At = start
+			return 0, p.Fail("extent beyond %d", math.MaxInt)
 		}
 		n = 10*n + d
 	}
-	if p.at == start || p.at > start+1 && p.text[start] == '0' {
-		p.at = start
-		return 0, p.fail("want a decimal extent")
+	if p.At == start || p.At > start+1 && p.Text[start] == '0' {
+		p.At = start
+		return 0, p.Fail("want a decimal extent")
 	}
 	return n, nil
 }

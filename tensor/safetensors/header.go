@@ -9,70 +9,34 @@ import (
 	"unicode/utf8"
 
 	"phase/tensor"
+	"phase/tensor/raw"
 )
 
 // parser reads the JSON of a safetensors file: a strict reader of this one
 // form, because a general one takes keys that stand twice, numbers with
 // fractions and any depth, and cannot say where a value stood.
-type parser struct {
-	text []byte
-	at   int // position in text, which starts at byte 8 of the file
-}
+type parser struct{ raw.Scanner }
 
-func (p *parser) pos() int64 { return int64(8 + p.at) }
-
-func (p *parser) fail(format string, a ...any) error {
-	return fmt.Errorf("byte %d: %s", p.pos(), fmt.Sprintf(format, a...))
-}
-
-// peek is the next byte that is not blank, or 0 at the end.
-func (p *parser) peek() byte {
-	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
-		p.at++
-	}
-	if p.at == len(p.text) {
-		return 0
-	}
-	return p.text[p.at]
-}
-
-// took skips the next byte that is not blank if it is c.
-func (p *parser) took(c byte) bool {
-	if p.peek() != c || p.at == len(p.text) {
-		return false
-	}
-	p.at++
-	return true
-}
-
-func (p *parser) want(c byte) error {
-	if p.took(c) {
-		return nil
-	}
-	if p.at == len(p.text) {
-		return p.fail("the JSON ends, want %q", c)
-	}
-	return p.fail("%q in the JSON, want %q", p.text[p.at], c)
-}
+func (p *parser) pos() int64 { return int64(8 + p.At) }
 
 // each reads the members of an object or the elements of an array: open,
 // items that f reads, separated by commas, close.
 func (p *parser) each(open, close byte, f func() error) error {
-	if err := p.want(open); err != nil {
+	if err := p.Want(open); err != nil {
 		return err
 	}
-	if p.took(close) {
+	if p.Took(close) {
 		return nil
 	}
 	for {
-		p.peek()
+		p.Peek()
 		if err := f(); err != nil {
 			return err
 		}
-		if p.took(close) {
+		if p.Took(close) {
 			return nil
 		}
-		if err := p.want(','); err != nil {
+		if err := p.Want(','); err != nil {
 			return err
 		}
 	}
@@ -81,37 +45,37 @@ func (p *parser) each(open, close byte, f func() error) error {
 // key reads the name of a member and the colon, refusing what seen says stood
 // there before; at is where it stands.
 func (p *parser) key(seen func(string) bool) (key string, at int64, err error) {
-	start := p.at
+	start := p.At
 	if key, err = p.quoted(); err != nil {
 		return "", 0, err
 	}
 	if seen(key) {
-		p.at = start
-		return "", 0, p.fail("key %.80q stands there twice", key)
+		p.At = start
+		return "", 0, p.Fail("key %.80q stands there twice", key)
 	}
-	return key, int64(8 + start), p.want(':')
+	return key, int64(8 + start), p.Want(':')
 }
 
 // quoted reads a JSON string. Escapes are decoded by the standard library; what
 // it would replace by U+FFFD (halves of surrogate pairs) is refused, so that
 // no two texts become one.
 func (p *parser) quoted() (string, error) {
-	if p.peek() != '"' {
-		return "", p.want('"')
+	if p.Peek() != '"' {
+		return "", p.Want('"')
 	}
-	start := p.at
+	start := p.At
 	escaped := false
-	for p.at++; p.at < len(p.text); p.at++ {
-		switch p.text[p.at] {
+	for p.At++; p.At < len(p.Text); p.At++ {
+		switch p.Text[p.At] {
 		case '\\':
 			escaped = true
-			p.at++
+			p.At++
 		case '"':
-			p.at++
-			raw := p.text[start:p.at]
+			p.At++
+			raw := p.Text[start:p.At]
 			if !utf8.Valid(raw) {
-				p.at = start
-				return "", p.fail("a text that is not UTF-8")
+				p.At = start
+				return "", p.Fail("a text that is not UTF-8")
 			}
 			if !escaped {
 				return string(raw[1 : len(raw)-1]), nil
@@ -119,44 +83,44 @@ func (p *parser) quoted() (string, error) {
 			var s string
 			lost := string(utf8.RuneError)
 			if err := json.Unmarshal(raw, &s); err != nil || strings.Count(s, lost) > strings.Count(string(raw), lost) {
-				p.at = start
-				return "", p.fail("a text with a wrong escape: %.80q", raw)
+				p.At = start
+				return "", p.Fail("a text with a wrong escape: %.80q", raw)
 			}
 			return s, nil
 		}
-		if c := p.text[min(p.at, len(p.text)-1)]; c < ' ' {
-			return "", p.fail("%q inside a text", c)
+		if c := p.Text[min(p.At, len(p.Text)-1)]; c < ' ' {
+			return "", p.Fail("%q inside a text", c)
 		}
 	}
-	p.at = start
-	return "", p.fail("a text without end")
+	p.At = start
+	return "", p.Fail("a text without end")
 }
 
 // natural reads an integer of at least 0, plain digits.
 func (p *parser) natural() (int64, error) {
-	if p.peek() == '-' {
-		return 0, p.fail("a negative number")
+	if p.Peek() == '-' {
+		return 0, p.Fail("a negative number")
 	}
-	start, n := p.at, int64(0)
-	for ; p.at < len(p.text) && p.text[p.at] >= '0' && p.text[p.at] <= '9'; p.at++ {
-		d := int64(p.text[p.at] - '0')
+	start, n := p.At, int64(0)
+	for ; p.At < len(p.Text) && p.Text[p.At] >= '0' && p.Text[p.At] <= '9'; p.At++ {
+		d := int64(p.Text[p.At] - '0')
 		if n > (math.MaxInt64-d)/10 {
-			p.at = start
-			return 0, p.fail("a number beyond %d", int64(math.MaxInt64))
+			p.At = start
+			return 0, p.Fail("a number beyond %d", int64(math.MaxInt64))
 		}
 		n = 10*n + d
 	}
-	if p.at == start || p.at > start+1 && p.text[start] == '0' {
-		p.at = start
-		return 0, p.fail("want an integer in plain digits")
+	if p.At == start || p.At > start+1 && p.Text[start] == '0' {
+		p.At = start
+		return 0, p.Fail("want an integer in plain digits")
 	}
 	return n, nil
 }
 
 // header reads the whole JSON.
 func (p *parser) header() (entries []*entry, meta map[string]string, err error) {
-	if len(p.text) == 0 || p.text[0] != '{' {
-		return nil, nil, p.fail("the JSON does not start with '{'")
+	if len(p.Text) == 0 || p.Text[0] != '{' {
+		return nil, nil, p.Fail("the JSON does not start with '{'")
 	}
 	meta = map[string]string{}
 	seen := map[string]bool{}
@@ -182,8 +146,8 @@ func (p *parser) header() (entries []*entry, meta map[string]string, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.peek(); p.at < len(p.text) {
-		return nil, nil, p.fail("%q after the JSON", p.text[p.at])
+	if p.Peek(); p.At < len(p.Text) {
+		return nil, nil, p.Fail("%q after the JSON", p.Text[p.At])
 	}
 	return entries, meta, nil
 }
@@ -203,7 +167,7 @@ func (p *parser) metadata(meta map[string]string) error {
 		if err != nil {
 			return fmt.Errorf("metadata: %w", err)
 		}
-		p.peek()
+		p.Peek()
 		value, err := p.quoted()
 		if err != nil {
 			return fmt.Errorf("metadata %.80q: %w", key, err)
@@ -234,7 +198,7 @@ func (p *parser) entry(e *entry) error {
 			return fmt.Errorf("byte %d: unknown key %.80q, want dtype, shape and data_offsets", at, key)
 		}
 		seen[i] = true
-		p.peek()
+		p.Peek()
 		switch i {
 		case 0:
 			at := p.pos()
@@ -269,7 +233,7 @@ func (p *parser) shape(e *entry) error {
 	err := p.each('[', ']', func() error {
 		n, err := p.natural()
 		if err == nil && n > math.MaxInt {
-			err = p.fail("an extent beyond %d", math.MaxInt)
+			err = p.Fail("an extent beyond %d", math.MaxInt)
 		}
 		if len(e.shape) <= tensor.MaxDims { // one too many is enough to be refused
 			e.shape = append(e.shape, int(n))
@@ -290,7 +254,7 @@ func (p *parser) offsets(e *entry) error {
 	var at []int64
 	err := p.each('[', ']', func() error {
 		if len(at) == 2 {
-			return p.fail("more than two data_offsets")
+			return p.Fail("more than two data_offsets")
 		}
 		n, err := p.natural()
 		at = append(at, n)

@@ -51,8 +51,8 @@ func read(r io.Reader, size int64) (*File, error) {
 	case n > uint64(size-8):
 		return nil, fmt.Errorf("byte 0: header of %d bytes in a file of %d", n, size)
 	}
-	p := parser{text: make([]byte, n)}
-	if err := fill(r, p.text, 8); err != nil {
+	p := parser{raw.Scanner{Text: make([]byte, n), Base: 8, What: "the JSON"}}
+	if err := fill(r, p.Text, 8); err != nil {
 		return nil, err
 	}
 	entries, meta, err := p.header()
