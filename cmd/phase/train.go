@@ -247,7 +247,11 @@ func (m *meter) report(e train.Event) {
 		}
 	case m.bar != nil:
 		m.bar.ChangeMax(e.Epochs * e.Steps)
-		m.bar.Describe(fmt.Sprintf("%s, epoch %d of %d, loss %.3f, %.0f images/s", e.Stage, e.Epoch, e.Epochs, e.Loss, e.ImagesPerSecond))
+		text := fmt.Sprintf("%s %d/%d", e.Stage, e.Epoch, e.Epochs)
+		if terminalWidth(m.out) >= 80 {
+			text = fmt.Sprintf("%s, epoch %d of %d, loss %.3f, %.0f images/s", e.Stage, e.Epoch, e.Epochs, e.Loss, e.ImagesPerSecond)
+		}
+		m.bar.Describe(text)
 		_ = m.bar.Set((e.Epoch-1)*e.Steps + e.Step)
 	}
 }
