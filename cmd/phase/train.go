@@ -209,7 +209,6 @@ type meter struct {
 	out   io.Writer
 	bar   *progressbar.ProgressBar
 	plain bool
-	stage string
 	last  time.Time
 }
 
