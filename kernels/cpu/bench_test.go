@@ -15,9 +15,9 @@ func rate(b *testing.B, flops int) {
 	b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }
 
-// benchEach runs f as a benchmark with every variant.
-func benchEach(b *testing.B, f func(b *testing.B, k *Backend)) {
-	for _, k := range backends(b) {
+// benchEach runs f as a benchmark with every variant, and with others.
+func benchEach(b *testing.B, f func(b *testing.B, k *Backend), others ...*Backend) {
+	for _, k := range append(backends(b), others...) {
 		b.Run(k.name, func(b *testing.B) { f(b, k) })
 	}
 }
@@ -73,7 +73,7 @@ func BenchmarkConv2D(b *testing.B) {
 						f(k)
 					}
 					rate(b, flops)
-				})
+				}, exactBackends(b)...)
 			})
 		}
 		run("value", func(k *Backend) { k.Conv2D(s.Conv2D, y, x, w) })

@@ -13,7 +13,8 @@ import (
 // stride apart take through the same taps.
 //
 // 3×3 gathers with stride 1, as residual networks are made of, run directly on
-// the image (direct.go). All others copy what a block of places takes into
+// the image (direct.go), or with fewer products by Winograd (winograd.go), where
+// the shape suits that. All others copy what a block of places takes into
 // the rows of a matrix and multiply (lowered.go).
 
 // convKernels are the convolution kernels of one variant; the zero value
@@ -57,7 +58,7 @@ func gcd(a, b int) int {
 // A gather is one convolution, or one phase of its derivative by the input.
 type gather struct {
 	src, dst, weights []float32
-	packed            []float32 // [group][panel of outputs][k][16]
+	packed            []float32 // [group][panel of outputs][k][16], or as winograd.go has it
 	images            int
 	srcH, srcW, srcC  int // extents of the source
 	dstH, dstW, dstC  int // extents of the destination
@@ -70,6 +71,7 @@ type gather struct {
 	groupStep, outStep, inStep int
 	taps                       int // in a row of the filter
 	add                        bool
+	winograd                   bool
 	strip                      *stripKernel // direct, where not nil
 	rows                       int          // of the grid in an item of work
 }
@@ -150,7 +152,11 @@ func (b *Backend) gather(g gather) {
 	if g.images <= 0 || g.h <= 0 || g.w <= 0 || g.out == 0 {
 		return
 	}
-	s := b.pool.get(g.groups * g.panels() * g.k() * panel)
+	size := g.groups * g.panels() * g.k() * panel
+	if g.winograd = b.wino.fits(&g); g.winograd {
+		size = g.panels() * g.lifted()
+	}
+	s := b.pool.get(size)
 	defer b.pool.put(s)
 	g.packed = s.f
 	g.strip = b.conv.direct(&g)
@@ -161,7 +167,12 @@ func (b *Backend) gather(g gather) {
 
 // runGather is apart from gather so that only pointers are captured.
 func (b *Backend) runGather(g *gather) {
-	par(g.groups*g.panels(), func(i int) { g.pack(i/g.panels(), i%g.panels()) })
+	if g.winograd {
+		b.runWinograd(g)
+		return
+	}
+	k := g.k() * panel
+	par(g.groups*g.panels(), func(i int) { g.pack(g.packed[i*k:][:k], i/g.panels(), i%g.panels()) })
 	items := ceil(g.h, g.rows)
 	par(g.images*items, func(i int) {
 		n, top := i/items, i%items*g.rows
@@ -173,10 +184,9 @@ func (b *Backend) runGather(g *gather) {
 	})
 }
 
-// pack copies the weights of one panel of outputs, in the order in which they
-// are used; outputs that do not exist have zeros.
-func (g *gather) pack(group, p int) {
-	dst := g.packed[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
+// pack copies the weights of one panel of outputs to dst, in the order in which
+// they are used; outputs that do not exist have zeros.
+func (g *gather) pack(dst []float32, group, p int) {
 	if len(dst) == 0 {
 		return
 	}

@@ -117,7 +117,7 @@ func TestConv2D(t *testing.T) {
 		{kernels.Conv2D{Pad: 4}, 1, 2, 3, 3, 3, 2, 5}, // more padding than image
 	}
 	for _, q := range cases {
-		q.check(t, backends(t))
+		q.check(t, append(backends(t), exactBackends(t)...))
 	}
 }
 
@@ -150,6 +150,8 @@ func TestConv2DThreads(t *testing.T) {
 	each(t, func(t *testing.T, b *Backend) {
 		for _, q := range []convCase{
 			{kernels.Conv2D{Pad: 1}, 19, 16, 9, 14, 32, 3, 3},
+			{kernels.Conv2D{Pad: 1}, 37, 32, 8, 12, 16, 3, 3}, // Winograd
+			{kernels.Conv2D{Pad: 1}, 3, 64, 8, 8, 144, 3, 3},
 			{kernels.Conv2D{Pad: 1, Stride: 2}, 19, 5, 9, 9, 20, 3, 3},
 		} {
 			x, w, dy := q.tensors(rand.New(rand.NewPCG(9, 9)))

@@ -21,7 +21,9 @@ type Backend struct {
 var _ kernels.Backend = (*Backend)(nil)
 
 // New is a backend that uses the named variant, or the best one that this
-// processor can run if the name is empty. The error says which ones it can run.
+// processor can run if the name is empty. Behind a name, -exact leaves out
+// Winograd's convolution, which is fast and rounds more (avx512-exact; exact is
+// the best variant's). The error says which ones this processor can run.
 func New(name string) (*Backend, error) {
 	v, err := lookup(name)
 	if err != nil {

@@ -16,13 +16,30 @@ import (
 // backends is one backend for every variant that this machine can run.
 func backends(t testing.TB) (all []*Backend) {
 	for _, name := range Variants() {
-		b, err := New(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, b)
+		all = append(all, made(t, name))
 	}
 	return all
+}
+
+// exactBackends is the exact form of every variant that differs from it.
+func exactBackends(t testing.TB) (all []*Backend) {
+	for _, b := range winogradBackends(t) {
+		all = append(all, made(t, b.name+"-"+exact))
+	}
+	return all
+}
+
+// winogradBackends is those that use Winograd's convolution.
+func winogradBackends(t testing.TB) []*Backend {
+	return slices.DeleteFunc(backends(t), func(b *Backend) bool { return b.wino.image == nil })
+}
+
+func made(t testing.TB, name string) *Backend {
+	b, err := New(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // each runs f as a subtest with every variant.
@@ -85,6 +102,16 @@ func TestSelect(t *testing.T) {
 	b, err := New("")
 	if err != nil || !strings.HasPrefix(b.String(), "cpu "+all[0]+" x") {
 		t.Errorf("the best variant is %v (%v), want %s", b, err, all[0])
+	}
+	for _, name := range append(all, "") {
+		plain, err := New(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := New(strings.TrimPrefix(name+"-exact", "-"))
+		if err != nil || b.wino.image != nil || b.name != plain.name+"-exact" {
+			t.Errorf("%q without Winograd is %v (%v), want %s-exact", name, b, err, plain.name)
+		}
 	}
 	if err := Select("mmx"); err == nil || !strings.Contains(err.Error(), `"mmx"`) || !strings.Contains(err.Error(), "go") {
 		t.Errorf("an unknown variant gives %v, want an error that names it and the others", err)

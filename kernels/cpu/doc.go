@@ -4,6 +4,8 @@
 // There are only a few ideas. A variant is a set of kernels for one kind of
 // processor (avx512, avx2, go); one is chosen at start, the environment
 // variable PHASE_CPU forces another, and the build tag noasm leaves only go.
+// Most 3×3 convolutions go by Winograd's products, which round more than the
+// sums that define them; a variant's exact form (avx512-exact) does without.
 // Work is cut into items by shape alone and handed to par; sums that cross
 // items are made of partial sums added in item order, so that no result
 // depends on how many goroutines there were. Assembly comes from the program

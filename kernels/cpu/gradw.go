@@ -53,6 +53,7 @@ type weightGrad struct {
 	gather         // the convolution: its source is x, its destination dy
 	partial        []float32
 	chunks, pieces int
+	depth          int           // of a panel of a partial sum: rows of 16
 	size           int           // of a partial sum
 	patches        *patchKernels // direct, where not nil
 }
@@ -75,13 +76,17 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 		return
 	}
 	g := weightGrad{gather: convolution(p, dy, x, dw.T)}
-	g.size = g.groups * g.panels() * g.k() * panel
+	g.depth = g.k()
+	if g.winograd = b.wino.fits(&g.gather); g.winograd {
+		g.depth = g.lifted() / panel
+	}
+	g.size = g.groups * g.panels() * g.depth * panel
 	g.chunks = min(maxChunks, g.images)
 	for g.chunks > 1 && g.chunks*g.size > partialFloats {
 		g.chunks /= 2
 	}
 	g.pieces = ceil(g.out, pieceOutputs)
-	if g.same3x3() {
+	if g.same3x3() && !g.winograd {
 		for i := range b.conv.patches {
 			if p := &b.conv.patches[i]; g.out%p.outputs == 0 {
 				g.patches, g.pieces = p, g.out/p.outputs
@@ -102,15 +107,22 @@ func (b *Backend) runWeightGrad(g *weightGrad) {
 		chunk, group, piece := i/inChunk, i%inChunk/g.pieces, i%g.pieces
 		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
 		partial := g.partial[chunk*g.size:][:g.size]
-		if g.patches != nil {
+		if g.winograd {
+			b.winogradGradW(g, partial, chunk, piece*pieceOutputs)
+		} else if g.patches != nil {
 			b.patches(g, partial, first, end, piece*g.patches.outputs)
 		} else {
 			b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs)
 		}
 	})
+	k := g.k() * panel
 	par(g.groups*g.panels(), func(i int) {
 		b.sumChunks(g, i)
-		g.unpack(i/g.panels(), i%g.panels())
+		if g.winograd {
+			b.lowerFilter(g, i)
+		} else {
+			g.unpack(g.partial[i*k:][:k], i/g.panels(), i%g.panels())
+		}
 	})
 }
 
@@ -121,16 +133,15 @@ func (b *Backend) sumChunks(g *weightGrad, i int) {
 	}
 	s := b.pool.get(0)
 	defer b.pool.put(s)
-	for at, end := i*g.k()*panel, (i+1)*g.k()*panel; at < end; at += sumFloats {
+	for at, end := i*g.depth*panel, (i+1)*g.depth*panel; at < end; at += sumFloats {
 		n := min(sumFloats, end-at)
 		s.sum = chunkSum{dst: g.partial[at:][:n], src: g.partial[at:], n: n, chunks: g.chunks, stride: g.size}
 		b.gemm.sum(&s.sum)
 	}
 }
 
-// unpack adds the sum of one panel of outputs to the gradient.
-func (g *weightGrad) unpack(group, p int) {
-	src := g.partial[(group*g.panels()+p)*g.k()*panel:][:g.k()*panel]
+// unpack adds src, the sum of one panel of outputs, to the gradient.
+func (g *weightGrad) unpack(src []float32, group, p int) {
 	area := g.y.count * g.x.count
 	outs := min(panel, g.out-p*panel)
 	at := 0

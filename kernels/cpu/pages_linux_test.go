@@ -46,7 +46,7 @@ func TestFences(t *testing.T) {
 			s := like.Shape()
 			return tensor.OfImages(fenced(t, s.Size(), atEnd), s[0], s[1], s[2], s[3])
 		}
-		for _, b := range backends(t) {
+		for _, b := range append(backends(t), exactBackends(t)...) {
 			for i := range 4 {
 				x, y, c := place(17, 17), place(17, 17), place(17, 17)
 				b.Gemm(kernels.Gemm{TransA: i&1 != 0, TransB: i&2 != 0}, c, fill(r, x), fill(r, y))
@@ -55,6 +55,7 @@ func TestFences(t *testing.T) {
 				{kernels.Conv2D{Pad: 1}, 1, 3, 5, 16, 16, 3, 3},
 				{kernels.Conv2D{Pad: 1}, 2, 17, 7, 14, 32, 3, 3},
 				{kernels.Conv2D{Pad: 1}, 2, 32, 8, 8, 64, 3, 3},
+				{kernels.Conv2D{Pad: 1}, 3, 16, 4, 12, 48, 3, 3},
 				{kernels.Conv2D{Pad: 1, Stride: 2}, 2, 5, 9, 8, 19, 3, 3},
 				{kernels.Conv2D{Groups: 3}, 2, 9, 4, 4, 6, 2, 2},
 			} {

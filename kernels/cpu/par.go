@@ -89,6 +89,7 @@ type descriptions struct {
 	weightGrad weightGrad
 	strip      strip
 	patch      gradPatch
+	tileMap    tileMap
 }
 
 // get lends n floats.

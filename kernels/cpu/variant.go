@@ -12,13 +12,20 @@ type variant struct {
 	have  bool // this processor can run it
 	gemm  gemmKernels
 	conv  convKernels
+	wino  winogradKernels
 	norm  normKernels
 	point pointwiseKernels
 }
 
 var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo}
 
-// Variants lists the variants that this processor can run, best first.
+// exact, behind a variant's name and a hyphen or alone, chooses the backend that
+// computes convolutions as the sums that define them, without Winograd's
+// shortcut.
+const exact = "exact"
+
+// Variants lists the variants that this processor can run, best first. Each of
+// them has an exact form, see New.
 func Variants() []string {
 	var names []string
 	for _, v := range variants {
@@ -30,10 +37,15 @@ func Variants() []string {
 }
 
 func lookup(name string) (variant, error) {
+	kind, plain := strings.CutSuffix("-"+name, "-"+exact)
+	kind = strings.TrimPrefix(kind, "-")
 	for _, v := range variants {
-		if v.have && (name == "" || name == v.name) {
+		if v.have && (kind == "" || kind == v.name) {
+			if plain {
+				v.name, v.wino = v.name+"-"+exact, winogradKernels{}
+			}
 			return v, nil
 		}
 	}
-	return variant{}, fmt.Errorf("cpu variant %q: this machine runs %s", name, strings.Join(Variants(), ", "))
+	return variant{}, fmt.Errorf("cpu variant %q: this machine runs %s, each also as NAME-%s", name, strings.Join(Variants(), ", "), exact)
 }

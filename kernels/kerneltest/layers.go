@@ -18,6 +18,8 @@ func convolutions(r *rand.Rand) (cs []call) {
 		{kernels.Conv2D{}, 1, 1, 1, 1, 1, 1, 1},
 		{kernels.Conv2D{Pad: 1}, 0, 3, 4, 4, 5, 3, 3},
 		{kernels.Conv2D{Pad: 1}, 2, 16, 8, 8, 16, 3, 3},
+		{kernels.Conv2D{Pad: 1}, 3, 16, 4, 4, 32, 3, 3},
+		{kernels.Conv2D{Pad: 1}, 1, 32, 4, 12, 16, 3, 3},
 		{kernels.Conv2D{Pad: 1}, 1, 3, 32, 32, 4, 3, 3},
 		{kernels.Conv2D{Stride: 2, Pad: 1}, 1, 16, 8, 8, 32, 3, 3},
 		{kernels.Conv2D{Pad: 1}, 1, 64, 4, 3, 65, 3, 3},
@@ -48,7 +50,7 @@ func convolutions(r *rand.Rand) (cs []call) {
 		v.h, v.w = 1+r.IntN(17), 1+r.IntN(17)
 		oh, ow := v.p.Out(v.h, v.r), v.p.Out(v.w, v.s)
 		// Small enough for ref, and not without any output.
-		if v.h+2*v.p.Pad > v.p.D()*(v.r-1) && v.w+2*v.p.Pad > v.p.D()*(v.s-1) && v.n*v.o*oh*ow*v.c/g*v.r*v.s < 40000 {
+		if v.h+2*v.p.Pad > v.p.D()*(v.r-1) && v.w+2*v.p.Pad > v.p.D()*(v.s-1) && v.n*v.o*oh*ow*v.c/g*v.r*v.s < 20000 {
 			convs = append(convs, v)
 		}
 	}

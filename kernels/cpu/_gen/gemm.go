@@ -19,13 +19,15 @@ func gemm(a *asm) {
 }
 
 // spread keeps multiples of a stride in registers, so that one base register
-// reaches nine places.
+// reaches nine places, or the first seven if s7 is no register.
 type spread struct{ s1, s3, s5, s7 string }
 
 func (s spread) set(a *asm) {
 	a.op("LEAQ (%s)(%s*2), %s", s.s1, s.s1, s.s3)
 	a.op("LEAQ (%s)(%s*4), %s", s.s1, s.s1, s.s5)
-	a.op("LEAQ (%s)(%s*4), %s", s.s3, s.s1, s.s7)
+	if s.s7 != "" {
+		a.op("LEAQ (%s)(%s*4), %s", s.s3, s.s1, s.s7)
+	}
 }
 
 // at is place i of 0..8 from base.

@@ -17,6 +17,7 @@ var families = []struct {
 }{
 	{"gemm_amd64.s", gemm},
 	{"conv_amd64.s", conv},
+	{"winograd_amd64.s", winograd},
 	{"norm_amd64.s", norm},
 	{"pointwise_amd64.s", pointwise},
 }

@@ -1,0 +1,68 @@
+//go:build !noasm
+
+package cpu
+
+var winogradAVX512 = winogradKernels{
+	image: winoImageAVX512, filter: winoFilterAVX512, output: winoOutputAVX512,
+	grad: winoGradAVX512, filterGrad: winoFilterGradAVX512,
+}
+
+var winogradAVX2 = winogradKernels{
+	image: winoImageAVX2, filter: winoFilterAVX2, output: winoOutputAVX2,
+	grad: winoGradAVX2, filterGrad: winoFilterGradAVX2,
+}
+
+// The kernels equal this loop, where M is the matrix of the name, out by in,
+// which _gen/winograd.go shows:
+//
+//	src, dst := 0, 0
+//	for range p.tiles {
+//		for range 16 * p.blocks {
+//			for i := range out {
+//				for j := range out {
+//					sum := 0
+//					for k := range in {
+//						for l := range in {
+//							sum += M[i][k] * M[j][l] * p.src[src+k*p.srcRow+l*p.srcCol]
+//						}
+//					}
+//					if p.add { // only the output's
+//						sum += p.dst[dst+i*p.dstRow+j*p.dstCol]
+//					}
+//					p.dst[dst+i*p.dstRow+j*p.dstCol] = sum
+//				}
+//			}
+//			src, dst = src+1, dst+1
+//		}
+//		src, dst = src+p.srcNext, dst+p.dstNext
+//	}
+
+//go:noescape
+func winoImageAVX512(p *tileMap)
+
+//go:noescape
+func winoFilterAVX512(p *tileMap)
+
+//go:noescape
+func winoOutputAVX512(p *tileMap)
+
+//go:noescape
+func winoGradAVX512(p *tileMap)
+
+//go:noescape
+func winoFilterGradAVX512(p *tileMap)
+
+//go:noescape
+func winoImageAVX2(p *tileMap)
+
+//go:noescape
+func winoFilterAVX2(p *tileMap)
+
+//go:noescape
+func winoOutputAVX2(p *tileMap)
+
+//go:noescape
+func winoGradAVX2(p *tileMap)
+
+//go:noescape
+func winoFilterGradAVX2(p *tileMap)

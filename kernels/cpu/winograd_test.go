@@ -1,0 +1,203 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"phase/kernels"
+	"phase/kernels/ref"
+	"phase/tensor"
+)
+
+// winogradCases are shapes that Winograd computes: those of a ResNet-32 and odd
+// ones, with groups of tiles that end inside a batch or an image.
+var winogradCases = []convCase{
+	{kernels.Conv2D{Pad: 1}, 1, 16, 32, 32, 16, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 1, 32, 16, 16, 32, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 1, 64, 8, 8, 64, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 3, 16, 20, 32, 16, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 5, 32, 12, 16, 16, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 7, 64, 8, 8, 16, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 3, 16, 4, 4, 48, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 1, 16, 4, 8, 144, 3, 3}, // two pieces of the gradient
+	{kernels.Conv2D{Pad: 1}, 21, 16, 4, 4, 16, 3, 3},
+}
+
+// TestWinogradError states how far results are from the definition's, of the
+// largest: 1e-5, and 5e-6 for weight gradients; an exact backend is within 2e-6.
+// Inputs are what a ReLU leaves.
+func TestWinogradError(t *testing.T) {
+	for _, q := range winogradCases {
+		r := rand.New(rand.NewPCG(5, 5))
+		x, w, dy := q.tensors(r)
+		for i, v := range tensor.Data[float32](x) {
+			tensor.Data[float32](x)[i] = max(v, 0)
+		}
+		y, dx, dw := tensor.Like(dy), tensor.Like(x), tensor.Like(w) // ref adds up in float64
+		ref.Backend{}.Conv2D(q.Conv2D, y, x, w)
+		ref.Backend{}.Conv2DGradX(q.Conv2D, kernels.Acc{T: dx}, w, dy)
+		ref.Backend{}.Conv2DGradW(q.Conv2D, kernels.Acc{T: dw}, x, dy)
+		for _, b := range append(winogradBackends(t), exactBackends(t)...) {
+			limit, limitW := 1e-5, 5e-6
+			if b.wino.image == nil {
+				limit, limitW = 2e-6, 2e-6
+			} else if g := convolution(q.Conv2D, y, x, w); !b.wino.fits(&g) {
+				t.Fatalf("%v: %v is not for Winograd", b, q)
+			}
+			got := fill(r, tensor.Like(y))
+			b.Conv2D(q.Conv2D, got, x, w)
+			agree(t, fmt.Sprintf("%v: conv2d %v", b, q), got, y, limit)
+			for _, fresh := range []bool{true, false} {
+				what := fmt.Sprintf("%v: %v, fresh %v", b, q, fresh)
+				acc, finish := accumulator(r, dx, fresh)
+				b.Conv2DGradX(q.Conv2D, acc, w, dy)
+				agree(t, "conv2d gradX "+what, finish(), dx, limit)
+				acc, finish = accumulator(r, dw, fresh)
+				b.Conv2DGradW(q.Conv2D, acc, x, dy)
+				agree(t, "conv2d gradW "+what, finish(), dw, limitW)
+			}
+		}
+	}
+}
+
+// TestWinogradFits: what Winograd is not for, among neighbours of what it is.
+func TestWinogradFits(t *testing.T) {
+	for _, b := range winogradBackends(t) {
+		fits := func(p kernels.Conv2D, c, h, w, o, k int) bool {
+			x, f := images(1, c, h, w), tensor.New(tensor.CPU, tensor.F32, o, c/p.G(), k, k)
+			g := convolution(p, images(1, o, p.Out(h, k), p.Out(w, k)), x, f)
+			return b.wino.fits(&g)
+		}
+		same := kernels.Conv2D{Pad: 1}
+		if !fits(same, 16, 8, 12, 32, 3) || !fits(same, 1024, 4, 16, 16, 3) {
+			t.Errorf("%v: a shape for Winograd is refused", b)
+		}
+		for i, wrong := range []bool{
+			fits(same, 16, 8, 10, 32, 3), fits(same, 16, 9, 12, 32, 3),
+			fits(same, 24, 8, 12, 32, 3), fits(same, 16, 8, 12, 24, 3), fits(same, 0, 8, 12, 16, 3),
+			fits(same, 1040, 4, 4, 16, 3), fits(same, 16, 4, 4, 1040, 3), fits(same, 1024, 4, 20, 16, 3),
+			fits(kernels.Conv2D{}, 16, 10, 14, 32, 3), fits(kernels.Conv2D{Pad: 1, Stride: 2}, 16, 8, 8, 32, 3),
+			fits(kernels.Conv2D{Pad: 2, Dilation: 2}, 16, 8, 8, 32, 3), fits(kernels.Conv2D{Pad: 1, Groups: 2}, 32, 8, 8, 32, 3),
+			fits(kernels.Conv2D{Pad: 2}, 16, 8, 8, 16, 5), fits(kernels.Conv2D{}, 16, 8, 8, 16, 1),
+		} {
+			if wrong {
+				t.Errorf("%v: shape %d is not for Winograd", b, i)
+			}
+		}
+	}
+}
+
+// TestWinogradSpoils: where the definition's results are NaN or infinite,
+// Winograd's are not finite either, and other tiles, other images and other
+// channels' gradients keep their bits.
+func TestWinogradSpoils(t *testing.T) {
+	q := convCase{kernels.Conv2D{Pad: 1}, 2, 16, 12, 12, 32, 3, 3}
+	finite := func(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
+	for _, b := range winogradBackends(t) {
+		for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+			for _, at := range [][2]int{{0, 0}, {3, 4}, {5, 6}, {8, 7}, {11, 11}} {
+				x, w, dy := q.tensors(rand.New(rand.NewPCG(2, 6)))
+				y, dw := tensor.Like(dy), tensor.Like(w)
+				gradW := func() *tensor.Tensor {
+					b.Conv2DGradW(q.Conv2D, kernels.Acc{T: dw, Fresh: true}, x, dy)
+					return copyOf(dw)
+				}
+				b.Conv2D(q.Conv2D, y, x, w)
+				before, gradBefore := copyOf(y), gradW()
+				const channel = 5
+				tensor.Data[float32](x)[((12+at[0])*12+at[1])*16+channel] = bad // in image 1
+				b.Conv2D(q.Conv2D, y, x, w)
+				for i, v := range tensor.Data[float32](y) {
+					n, row, col := i/32/144, i/32/12%12, i/32%12
+					// The tiles whose 6×6 inputs hold the bad one.
+					seen := n == 1 && at[0] >= row/4*4-1 && at[0] <= row/4*4+4 && at[1] >= col/4*4-1 && at[1] <= col/4*4+4
+					near := n == 1 && max(row-at[0], at[0]-row, col-at[1], at[1]-col) <= 1
+					if near && finite(v) || !seen && v != tensor.Data[float32](before)[i] {
+						t.Fatalf("%v: with %v at %v pixel (%d,%d) of image %d is %v", b, bad, at, row, col, n, v)
+					}
+				}
+				after := gradW()
+				for i, v := range tensor.Data[float32](after) {
+					o, c, ky, kx := i/144, i/9%16, i/3%3, i%3
+					oy, ox := at[0]-ky+1, at[1]-kx+1 // the output that used the bad input
+					used := c == channel && oy >= 0 && oy < 12 && ox >= 0 && ox < 12
+					if used && finite(v) || c != channel && v != tensor.Data[float32](gradBefore)[i] {
+						t.Fatalf("%v: with %v at %v the gradient of weight (%d,%d,%d,%d) is %v", b, bad, at, o, c, ky, kx, v)
+					}
+				}
+			}
+		}
+	}
+}
+
+// tileMatrices are the matrices of the tile kernels, as _gen/winograd.go has
+// them.
+var tileMatrices = []struct {
+	name   string
+	kernel func(k *winogradKernels) func(p *tileMap)
+	m      [][]float64
+}{
+	{"image", func(k *winogradKernels) func(p *tileMap) { return k.image }, [][]float64{
+		{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}}},
+	{"filter", func(k *winogradKernels) func(p *tileMap) { return k.filter }, [][]float64{
+		{1. / 4, 0, 0}, {-1. / 6, -1. / 6, -1. / 6}, {-1. / 6, 1. / 6, -1. / 6}, {1. / 24, 1. / 12, 1. / 6}, {1. / 24, -1. / 12, 1. / 6}, {0, 0, 1}}},
+	{"output", func(k *winogradKernels) func(p *tileMap) { return k.output }, [][]float64{
+		{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}}},
+	{"grad", func(k *winogradKernels) func(p *tileMap) { return k.grad }, [][]float64{
+		{1, 0, 0, 0}, {1, 1, 1, 1}, {1, -1, 1, -1}, {1, 2, 4, 8}, {1, -2, 4, -8}, {0, 0, 0, 1}}},
+	{"filterGrad", func(k *winogradKernels) func(p *tileMap) { return k.filterGrad }, [][]float64{
+		{1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24, 0}, {0, -1. / 6, 1. / 6, 1. / 12, -1. / 12, 0}, {0, -1. / 6, -1. / 6, 1. / 6, 1. / 6, 1}}},
+}
+
+// TestTileMaps compares the tile kernels with their matrices, for few tiles and
+// for more than one call takes; what lies between the results is left alone.
+func TestTileMaps(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, b := range winogradBackends(t) {
+		for _, c := range tileMatrices {
+			in, out := len(c.m[0]), len(c.m)
+			for _, s := range []struct {
+				channels, tiles int
+				add             bool
+			}{{16, 1, false}, {16, 3, true}, {48, 2, false}, {16, mapBlocks + 3, false}, {48, mapBlocks/3 + 2, true}} {
+				add := s.add && c.name == "output"
+				// Tiles overlap in the source and lie a gap apart in the destination.
+				p := tileMap{temp: make([]float32, tempSize), srcRow: 7*s.channels*s.tiles + 3, srcCol: s.channels + 1, dstCol: s.channels, add: add}
+				p.dstRow = out*s.channels + 5
+				srcStep, dstStep := 2*s.channels, out*p.dstRow+11
+				src := newGuarded(r, (s.tiles-1)*srcStep+(in-1)*(p.srcRow+p.srcCol)+s.channels)
+				dst := newGuarded(r, (s.tiles-1)*dstStep+(out-1)*(p.dstRow+p.dstCol)+s.channels)
+				want := dst.clone()
+				for tile := range s.tiles {
+					for ch := range s.channels {
+						for i := range out {
+							for j := range out {
+								sum := 0.0
+								for k := range in {
+									for l := range in {
+										sum += c.m[i][k] * c.m[j][l] * float64(src.s[tile*srcStep+k*p.srcRow+l*p.srcCol+ch])
+									}
+								}
+								to := &want.s[tile*dstStep+i*p.dstRow+j*p.dstCol+ch]
+								if add {
+									sum += float64(*to)
+								}
+								*to = float32(sum)
+							}
+						}
+					}
+				}
+				before := slices.Clone(src.all)
+				p.src, p.dst = src.s, dst.s
+				p.run(c.kernel(&b.wino), in, out, s.channels, s.tiles, srcStep, dstStep)
+				sameGuarded(t, fmt.Sprintf("%v %s %+v", b, c.name, s), dst, want)
+				if !slices.Equal(src.all, before) {
+					t.Fatalf("%v %s: the source changed", b, c.name)
+				}
+			}
+		}
+	}
+}
