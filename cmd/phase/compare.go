@@ -61,7 +61,7 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 					dir := filepath.Join(out, fmt.Sprintf("%s-seed%d", c.Method, c.Seed))
 					res, err := p.finished(cmd, c, s.dataDir, dir, workers)
 					if errors.Is(err, train.ErrInterrupted) {
-						return fmt.Errorf("%w: the same command goes on in %s", errInterrupted, out)
+						return fmt.Errorf("%w: the same command goes on in %s", err, out)
 					}
 					if err != nil {
 						return fmt.Errorf("%s, seed %d: %w", c.Method, c.Seed, err)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"phase/kernels/cpu"
+	"phase/phase/train"
 	"phase/tensor"
 
 	"github.com/spf13/cobra"
@@ -30,9 +31,6 @@ const (
 type usageError struct{ error }
 
 func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
-
-// errInterrupted ends a command that saved its work after an interrupt.
-var errInterrupted = errors.New("interrupted")
 
 // A program is one call of the command: its streams and the flags that all
 // commands share.
@@ -65,7 +63,7 @@ func (p *program) exit(err error) int {
 	switch {
 	case err == nil || errors.Is(err, syscall.EPIPE):
 		return exitDone
-	case errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
 		fmt.Fprintln(p.err, "phase: "+oneLine(err))
 		return exitInterrupted
 	case errors.As(err, &usage):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"phase/nn"
@@ -107,15 +108,21 @@ func (p *program) train(ctx context.Context, c train.Config, dataDir string, o t
 	}
 	o.Version = version()
 	meter := p.meter()
-	o.Report = meter.report
-	if !p.quiet && !p.json {
-		fmt.Fprintf(p.out, "%s on %s: %d training images of %d classes (%d to %d a class), %d test images, %s\n",
-			c.Method, c.Data, src.Train.Len(), len(src.Counts), maxOf(src.Counts), minOf(src.Counts), src.Test.Len(), c.Model)
+	// Said once the run directory is known to be good.
+	begun := sync.OnceFunc(func() {
+		if !p.quiet && !p.json {
+			fmt.Fprintf(p.out, "%s on %s: %d training images of %d classes (%d to %d a class), %d test images, %s\n",
+				c.Method, c.Data, src.Train.Len(), len(src.Counts), maxOf(src.Counts), minOf(src.Counts), src.Test.Len(), c.Model)
+		}
+	})
+	o.Report = func(e train.Event) {
+		begun()
+		meter.report(e)
 	}
 	res, err := train.Run(ctx, c, src, o)
 	meter.close()
 	if errors.Is(err, train.ErrInterrupted) {
-		return fmt.Errorf("%w in %s (%w)", err, o.Dir, errInterrupted)
+		return fmt.Errorf("%w: --resume goes on with %s", err, o.Dir)
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ import (
 
 // ErrInterrupted is what Run returns after its context was cancelled and its
 // work saved: the run can be resumed.
-var ErrInterrupted = errors.New("interrupted, and saved: --resume goes on")
+var ErrInterrupted = errors.New("interrupted, and saved")
 
 // Options are what a run may differ in without differing in its result.
 type Options struct {
