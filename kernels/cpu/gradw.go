@@ -82,17 +82,22 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 	}
 	g.size = g.groups * g.panels() * g.depth * panel
 	g.chunks = min(maxChunks, g.images)
-	for g.chunks > 1 && g.chunks*g.size > partialFloats {
-		g.chunks /= 2
-	}
+	most := partialFloats
 	g.pieces = ceil(g.out, pieceOutputs)
-	if g.same3x3() && !g.winograd {
+	if g.winograd {
+		g.chunks = max(1, min(g.chunks, g.tileRows()*g.rowTiles()/chunkTiles))
+		most = liftedFloats
+		g.pieces = ceil(g.out, liftedOutputs)
+	} else if g.same3x3() {
 		for i := range b.conv.patches {
 			if p := &b.conv.patches[i]; g.out%p.outputs == 0 {
 				g.patches, g.pieces = p, g.out/p.outputs
 				break
 			}
 		}
+	}
+	for g.chunks > 1 && g.chunks*g.size > most {
+		g.chunks /= 2
 	}
 	s := b.pool.get(g.chunks * g.size)
 	defer b.pool.put(s)
@@ -108,7 +113,7 @@ func (b *Backend) runWeightGrad(g *weightGrad) {
 		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
 		partial := g.partial[chunk*g.size:][:g.size]
 		if g.winograd {
-			b.winogradGradW(g, partial, chunk, piece*pieceOutputs)
+			b.winogradGradW(g, partial, chunk, piece*liftedOutputs)
 		} else if g.patches != nil {
 			b.patches(g, partial, first, end, piece*g.patches.outputs)
 		} else {

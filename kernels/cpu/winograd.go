@@ -17,12 +17,27 @@ package cpu
 // exact backend does without (see New).
 
 const (
-	tileOut   = 4  // outputs along a side of a tile
-	tileIn    = 6  // inputs along a side
-	tileArea  = 36 // products
-	mapBlocks = 256
-	lineSize  = 16 << 10
-	tempSize  = tileArea * panel
+	tileOut  = 4  // outputs along a side of a tile
+	tileIn   = 6  // inputs along a side
+	tileArea = 36 // products
+	tempSize = tileArea * panel
+)
+
+// mapBlocks bounds the blocks in one call of a tile kernel, lineFloats the
+// floats in a row of an image, six of which are copied at once: each for some
+// 40 µs.
+const (
+	mapBlocks  = 256
+	lineFloats = 16 << 10
+)
+
+// Partial sums of weight gradients are four times as large as those of the sums
+// that define them: a chunk has enough tiles to be worth it, and wide filters
+// rather take their outputs in pieces, which transform the images again.
+const (
+	chunkTiles    = 128
+	liftedFloats  = 1 << 21 // bounds the partial sums, as long as there are several
+	liftedOutputs = 4 * panel
 )
 
 // winogradKernels map tiles on both axes: Bᵀ, G and Aᵀ, then G and Aᵀ of the
@@ -65,7 +80,7 @@ func (p *tileMap) run(kernel func(p *tileMap), in, out, channels, tiles, srcStep
 // fits reports whether g is computed this way: by its shape alone.
 func (k *winogradKernels) fits(g *gather) bool {
 	return k.image != nil && g.same3x3() && g.h%tileOut == 0 && g.w%tileOut == 0 && g.in%panel == 0 && g.out%panel == 0 &&
-		max(g.in, g.out) <= maxChannels && g.w*max(g.in, g.out) <= lineSize
+		max(g.in, g.out) <= maxChannels && g.w*max(g.in, g.out) <= lineFloats
 }
 
 // planeOf is the distance between the 36 matrices of n floats each, an odd
@@ -79,13 +94,12 @@ func (g *gather) lifted() int { return tileArea * planeOf(g.in*panel) }
 // rowTiles is the number of tiles in a row of tiles, tileRows that of rows in
 // all images.
 func (g *gather) rowTiles() int { return g.w / tileOut }
-func (g *gather) tileRows() int { return g.images * g.h / tileOut }
+func (g *gather) tileRows() int { return g.images * (g.h / tileOut) }
 
 // tileRowsAtOnce is how many rows of tiles make matrices that stay in the second
 // cache beside the filters.
 func (g *gather) tileRowsAtOnce() int {
-	tiles := max(24, min(96, 3072/(g.in+g.out)/12*12))
-	return max(1, tiles/g.rowTiles())
+	return max(1, max(48, min(96, 3072/(g.in+g.out)))/g.rowTiles())
 }
 
 // runWinograd computes g: an item of work is some rows of tiles.
@@ -170,7 +184,7 @@ func (b *Backend) liftImages(g *gather, s *scratch, d, rest []float32, first, en
 // winogradGradW computes a chunk's partial sum for some outputs, from o on: for
 // each of the 36 places (tiles by channels)ᵀ · (tiles by outputs).
 func (b *Backend) winogradGradW(g *weightGrad, partial []float32, chunk, o int) {
-	outs := min(pieceOutputs, g.out-o)
+	outs := min(liftedOutputs, g.out-o)
 	rows, most := g.tileRows(), g.tileRowsAtOnce()
 	end := (chunk + 1) * rows / g.chunks
 	in, out := planeOf(most*g.rowTiles()*g.in), planeOf(most*g.rowTiles()*outs)

@@ -22,8 +22,7 @@ var winogradCases = []convCase{
 	{kernels.Conv2D{Pad: 1}, 5, 32, 12, 16, 16, 3, 3},
 	{kernels.Conv2D{Pad: 1}, 7, 64, 8, 8, 16, 3, 3},
 	{kernels.Conv2D{Pad: 1}, 3, 16, 4, 4, 48, 3, 3},
-	{kernels.Conv2D{Pad: 1}, 1, 16, 4, 8, 144, 3, 3}, // two pieces of the gradient
-	{kernels.Conv2D{Pad: 1}, 21, 16, 4, 4, 16, 3, 3},
+	{kernels.Conv2D{Pad: 1}, 1, 16, 4, 8, 144, 3, 3}, // three pieces of the gradient
 }
 
 // TestWinogradError states how far results are from the definition's, of the
@@ -60,6 +59,28 @@ func TestWinogradError(t *testing.T) {
 				agree(t, "conv2d gradW "+what, finish(), dw, limitW)
 			}
 		}
+	}
+}
+
+// TestWinogradChunks has enough tiles for several chunks of a weight gradient,
+// and groups of them in each, which the exact form adds up for comparison.
+func TestWinogradChunks(t *testing.T) {
+	q := convCase{kernels.Conv2D{Pad: 1}, 67, 32, 8, 12, 80, 3, 3}
+	x, w, dy := q.tensors(rand.New(rand.NewPCG(6, 6)))
+	for _, b := range winogradBackends(t) {
+		got, want := tensor.Like(w), tensor.Like(w)
+		b.Conv2DGradW(q.Conv2D, kernels.Acc{T: got, Fresh: true}, x, dy)
+		made(t, b.name+"-"+exact).Conv2DGradW(q.Conv2D, kernels.Acc{T: want, Fresh: true}, x, dy)
+		agree(t, fmt.Sprintf("%v: conv2d gradW %v", b, q), got, want, 5e-6)
+	}
+}
+
+// TestWinogradThreads: several chunks, several pieces, groups of tiles that end
+// inside an image.
+func TestWinogradThreads(t *testing.T) {
+	for _, b := range winogradBackends(t) {
+		convCase{kernels.Conv2D{Pad: 1}, 65, 32, 8, 12, 16, 3, 3}.threads(t, b)
+		convCase{kernels.Conv2D{Pad: 1}, 3, 64, 8, 8, 144, 3, 3}.threads(t, b)
 	}
 }
 
