@@ -84,6 +84,22 @@ func TestWinogradThreads(t *testing.T) {
 	}
 }
 
+// TestWinogradBatch: an image gives the same bits alone and in any batch.
+func TestWinogradBatch(t *testing.T) {
+	q := convCase{kernels.Conv2D{Pad: 1}, 11, 64, 8, 12, 32, 3, 3}
+	for _, b := range winogradBackends(t) {
+		x, w, y := q.tensors(rand.New(rand.NewPCG(8, 8)))
+		b.Conv2D(q.Conv2D, y, x, w)
+		for n := range q.n {
+			alone := images(1, q.o, q.h, q.w)
+			b.Conv2D(q.Conv2D, alone, tensor.OfImages(tensor.Data[float32](x)[n*x.Size()/q.n:][:x.Size()/q.n], 1, q.c, q.h, q.w), w)
+			if !slices.Equal(tensor.Data[float32](alone), tensor.Data[float32](y)[n*y.Size()/q.n:][:y.Size()/q.n]) {
+				t.Fatalf("%v: image %d of %v differs alone", b, n, q)
+			}
+		}
+	}
+}
+
 // TestWinogradFits: what Winograd is not for, among neighbours of what it is.
 func TestWinogradFits(t *testing.T) {
 	for _, b := range winogradBackends(t) {
