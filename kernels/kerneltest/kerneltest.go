@@ -61,11 +61,14 @@ func Run(t *testing.T, b kernels.Backend, tol Tolerance, named ...string) {
 		t.Error("String is empty")
 	}
 	all := calls()
+	for _, m := range missing(all) {
+		t.Errorf("no call of method %s", m)
+	}
 	if named == nil {
 		named = methods()
 	}
 	for _, m := range named {
-		if len(ofMethod(all, m)) == 0 {
+		if !slices.Contains(methods(), m) {
 			t.Errorf("kernels.Backend has no method %s to test", m)
 		}
 		t.Run(m, func(t *testing.T) { check(t, b, tol, ofMethod(all, m)) })
