@@ -36,7 +36,7 @@ func convolutions(r *rand.Rand) (cs []call) {
 		{kernels.Conv2D{Stride: 3, Pad: 3}, 1, 2, 2, 2, 3, 3, 3},
 		{kernels.Conv2D{}, 1, 4, 6, 5, 9, 6, 5},
 	}
-	for len(convs) < 90 {
+	for len(convs) < 60 {
 		k := []int{1, 1, 2, 3, 3, 3, 5, 7}[r.IntN(8)]
 		v := conv{p: kernels.Conv2D{Stride: r.IntN(4), Pad: r.IntN(4), Dilation: r.IntN(3), Groups: 1}, r: k, s: k}
 		if r.IntN(4) == 0 {
