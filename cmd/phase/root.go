@@ -124,7 +124,7 @@ it is compared with, and shows every number on the way.`,
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
 	f.StringVar(&p.progress, "progress", "auto", "auto, bar, plain or none")
 	f.IntVar(&p.threads, "threads", 0, "processors to use; 0 takes all")
-	f.StringVar(&p.variant, "cpu", "", "kernels to use: "+strings.Join(cpu.Variants(), ", ")+" (default the fastest, or $PHASE_CPU)")
+	f.StringVar(&p.variant, "cpu", "", "kernels to use: "+strings.Join(cpu.Variants(), ", ")+", or exact, without Winograd (default the fastest, or $PHASE_CPU)")
 	root.AddCommand(p.commands()...)
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
