@@ -61,6 +61,7 @@ func TestLoops(t *testing.T) {
 		{"mulAdd", 1, 2, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.mulAdd(s[0], s[1], s[2]) }},
 		{"axpy", 1, 1, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.axpy(s[0], s[1], .7) }},
 		{"affine", 1, 1, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.affine(s[0], s[1], .7, 2) }},
+		{"exp", 1, 1, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.exp(s[0], s[1], &series) }},
 		{"relu", 1, 1, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.relu(s[0], s[1]) }},
 		{"reluGrad", 1, 2, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.reluGrad(s[0], s[1], s[2]) }},
 		{"reluGradAdd", 1, 2, func(p *pointwiseKernels, q *normKernels, s [][]float32) { p.reluGradAdd(s[0], s[1], s[2]) }},

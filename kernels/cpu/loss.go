@@ -15,12 +15,19 @@ type softRow struct {
 	p, logp []float64
 	top     int     // the most probable class
 	q, logq float64 // 1-p[top] and its logarithm
+
+	e   []float32 // to take exponentials in
+	exp func(y, x []float32, p *expSeries)
 }
 
 var softRowPool = sync.Pool{New: func() any { return new(softRow) }}
 
-// tiny is where a sum of exponentials begins to lose digits to underflow.
-const tiny = 1e-280
+// tiny is where a sum of exponentials begins to lose digits to underflow, faint
+// where one of exponentials in float32 does.
+const (
+	tiny  = 1e-280
+	faint = 1e-25
+)
 
 // largest is the place of the row's largest number.
 func largest(v []float64) int {
@@ -58,13 +65,8 @@ func logSum(v []float64, skip int) float64 {
 // as e⁰, the others sum to rest: log Σ = largest + log(1+rest).
 func (r *softRow) softmax() {
 	r.top = largest(r.logp)
-	most, rest := r.logp[r.top], 0.0
-	for j, x := range r.logp {
-		r.p[j] = math.Exp(x - most)
-		if j != r.top {
-			rest += r.p[j]
-		}
-	}
+	most := r.logp[r.top]
+	rest := r.exps(most)
 	log := math.Log1p(rest)
 	r.logq = math.Log(rest) - log
 	if rest < tiny {
@@ -80,15 +82,36 @@ func (r *softRow) softmax() {
 	}
 }
 
-// fromLog makes r the probabilities of the logarithms in r.logp.
-func (r *softRow) fromLog() {
-	r.top, r.q = largest(r.logp), 0
-	for j, l := range r.logp {
-		r.p[j] = math.Exp(l)
+// exps makes r.p the exponentials of r.logp less shift, and returns the sum of
+// all but the most probable class's.
+func (r *softRow) exps(shift float64) (others float64) {
+	for j, x := range r.logp {
+		r.e[j] = float32(x - shift)
+	}
+	r.exp(r.e, r.e, &series)
+	widen(r.p, r.e)
+	for j, v := range r.p {
 		if j != r.top {
-			r.q += r.p[j]
+			others += v
 		}
 	}
+	if others >= faint || len(r.p) == 1 {
+		return others
+	}
+	others = 0
+	for j, x := range r.logp {
+		r.p[j] = math.Exp(x - shift)
+		if j != r.top {
+			others += r.p[j]
+		}
+	}
+	return others
+}
+
+// fromLog makes r the probabilities of the logarithms in r.logp.
+func (r *softRow) fromLog() {
+	r.top = largest(r.logp)
+	r.q = r.exps(0)
 	r.logq = math.Log(r.q)
 	if r.q < tiny {
 		r.logq = logSum(r.logp, r.top)
@@ -178,8 +201,9 @@ func (r *softRow) term(f kernels.SoftmaxLoss, j int, label bool) (loss, a, b flo
 // to work in.
 func (b *Backend) softRows(n, k int, f func(i int, r *softRow)) {
 	planes(n, 16*k, func(first, last int) { // a number here is worth some 16 of plain arithmetic
-		s, r := b.pool.get(4*k), softRowPool.Get().(*softRow)
-		r.p, r.logp = doubles(s.f)[:k], doubles(s.f)[k:]
+		s, r := b.pool.get(5*k), softRowPool.Get().(*softRow)
+		r.p, r.logp = doubles(s.f[:4*k])[:k], doubles(s.f[:4*k])[k:]
+		r.e, r.exp = s.f[4*k:5*k], b.point.exp
 		for i := first; i < last; i++ {
 			f(i, r)
 		}
@@ -230,8 +254,9 @@ func (b *Backend) LogSoftmaxGrad(dx kernels.Acc, y, dy *tensor.Tensor) {
 		for _, g := range dy {
 			sum += float64(g)
 		}
-		for j, l := range part(y, i*k, (i+1)*k) {
-			r.p[j] = float64(dy[j]) - math.Exp(float64(l))*sum
+		r.exp(r.e, part(y, i*k, (i+1)*k), &series)
+		for j, p := range r.e {
+			r.p[j] = float64(dy[j]) - float64(p)*sum
 		}
 		addRow(part(dx.T, i*k, (i+1)*k), dx.Fresh, r.p, 1)
 	})

@@ -53,11 +53,14 @@ func sgdMomentumAVX512(w, v, g []float32, lr, mom, decay float32)
 func sgdNesterovAVX512(w, v, g []float32, lr, mom, decay float32)
 
 //go:noescape
+func expAVX512(y, x []float32, p *expSeries)
+
+//go:noescape
 func adamWAVX512(w, m, v, g []float32, p *adamStep)
 
 var pointwiseAVX512 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX512, kernels.Sub: subAVX512, kernels.Mul: mulAVX512, kernels.Div: divAVX512},
-	mulAdd: mulAddAVX512, axpy: axpyAVX512, affine: affineAVX512,
+	mulAdd: mulAddAVX512, axpy: axpyAVX512, affine: affineAVX512, exp: expAVX512,
 	relu: reluAVX512, reluGrad: reluGradAVX512, reluGradAdd: reluGradAddAVX512,
 	maxTap: maxTapAVX512, sumSquares: sumSquaresAVX512,
 	sgd: sgdAVX512, sgdMomentum: sgdMomentumAVX512, sgdNesterov: sgdNesterovAVX512, adamW: adamWAVX512,
@@ -109,11 +112,14 @@ func sgdMomentumAVX2(w, v, g []float32, lr, mom, decay float32)
 func sgdNesterovAVX2(w, v, g []float32, lr, mom, decay float32)
 
 //go:noescape
+func expAVX2(y, x []float32, p *expSeries)
+
+//go:noescape
 func adamWAVX2(w, m, v, g []float32, p *adamStep)
 
 var pointwiseAVX2 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX2, kernels.Sub: subAVX2, kernels.Mul: mulAVX2, kernels.Div: divAVX2},
-	mulAdd: mulAddAVX2, axpy: axpyAVX2, affine: affineAVX2,
+	mulAdd: mulAddAVX2, axpy: axpyAVX2, affine: affineAVX2, exp: expAVX2,
 	relu: reluAVX2, reluGrad: reluGradAVX2, reluGradAdd: reluGradAddAVX2,
 	maxTap: maxTapAVX2, sumSquares: sumSquaresAVX2,
 	sgd: sgdAVX2, sgdMomentum: sgdMomentumAVX2, sgdNesterov: sgdNesterovAVX2, adamW: adamWAVX2,

@@ -24,6 +24,8 @@ type pointwiseKernels struct {
 	// maxTap: best = x, where = pixel if x > best, or if x is the first NaN.
 	maxTap func(best []float32, where []int32, x []float32, pixel int32)
 
+	exp func(y, x []float32, p *expSeries) // y = e^x, 0 below p.low, e^p.high above p.high
+
 	sumSquares func(acc *[16]float64, x []float32) // acc[i%16] += x[i]²
 
 	sgd         func(w, g []float32, lr, decay float32)         // w -= lr·(g + decay·w)
@@ -34,6 +36,17 @@ type pointwiseKernels struct {
 
 // add is z = x + y.
 func (p *pointwiseKernels) add(z, x, y []float32) { p.binary[kernels.Add](z, x, y) }
+
+// expSeries is what the exponential is computed from: the range of x, ln 2 in a
+// part of few digits, whose multiples are exact, and the rest, and the
+// coefficients of the series.
+type expSeries struct{ low, high, log2e, ln2, ln2Rest, c7, c6, c5, c4, c3, c2, c1 float32 }
+
+// series begins where a float32 begins to lose digits.
+var series = expSeries{
+	low: -87, high: 88, log2e: math.Log2E, ln2: 0x1.62e4p-1, ln2Rest: math.Ln2 - 0x1.62e4p-1,
+	c7: 1. / 5040, c6: 1. / 720, c5: 1. / 120, c4: 1. / 24, c3: 1. / 6, c2: 1. / 2, c1: 1,
+}
 
 // adamStep is what a step of AdamW knows before it sees an element:
 // m += g1·(g-m); v = b2·v + g2·g²; w = shrink·w - rate·m/(√v·root + eps).
@@ -57,6 +70,15 @@ var pointwiseGo = pointwiseKernels{
 		x = x[:len(y)]
 		for i := range y {
 			y[i] = m*x[i] + a
+		}
+	},
+	exp: func(y, x []float32, p *expSeries) {
+		x = x[:len(y)]
+		for i, v := range x {
+			y[i] = 0
+			if !(v < p.low) {
+				y[i] = float32(math.Exp(float64(min(v, p.high))))
+			}
 		}
 	},
 	relu: func(y, x []float32) {

@@ -60,6 +60,7 @@ func pointwise(a *asm) {
 		a.ret()
 
 		maxTap(a, v)
+		exp(a, v)
 		sumSquares(a, v)
 		updates(a, v)
 	}
@@ -87,6 +88,45 @@ func maxTap(a *asm, v vec) {
 		}
 		l.store(best, "best")
 		l.store(where, "where")
+	})
+	a.ret()
+}
+
+// exp writes e^x = 2^n·e^r with n = x/ln 2 rounded and |r| <= ln 2/2, e^r by its
+// Taylor polynomial of degree 7, whose error is 5e-9; 2^n is added to the
+// exponent's bits. x is first brought to where that works, and what was below
+// gives 0. A NaN stays one.
+func exp(a *asm, v vec) {
+	const notLess = 0x15
+	k := a.row(v, "exp", "y x []float32, p *expSeries")
+	for _, f := range []string{"low", "high", "log2e", "ln2", "ln2Rest", "c7", "c6", "c5", "c4", "c3", "c2", "c1"} {
+		a.op("VBROADCASTSS expSeries_%s(%s), %s", f, k.ptr["p"], k.constant(f))
+	}
+	k.loop("", 1, 4, func(l lane) {
+		r, bits, n, y := l.t(0), l.t(1), l.t(2), l.t(3)
+		l.load("x", 0)
+		a.op("VMAXPS %s, %s, %s", r, l.k("low"), r) // a NaN in r wins: it is the first operand
+		a.op("VMINPS %s, %s, %s", r, l.k("high"), r)
+		a.op("VMULPS %s, %s, %s", r, l.k("log2e"), bits)
+		a.op("VCVTPS2DQ %s, %s", bits, bits)
+		a.op("VCVTDQ2PS %s, %s", bits, n)
+		a.op("VFNMADD231PS %s, %s, %s", n, l.k("ln2"), r)
+		a.op("VFNMADD231PS %s, %s, %s", n, l.k("ln2Rest"), r)
+		a.op("VMOVAPS %s, %s", l.k("c7"), y)
+		for _, c := range []string{"c6", "c5", "c4", "c3", "c2", "c1", "c1"} {
+			a.op("VFMADD213PS %s, %s, %s", l.k(c), r, y)
+		}
+		a.op("VPSLLD $23, %s, %s", bits, bits)
+		a.op("VPADDD %s, %s, %s", bits, y, y)
+		x := l.load("x", 0)
+		if l.v == zmm && !l.scalar {
+			a.op("VCMPPS $%d, %s, %s, K1", notLess, l.k("low"), x)
+			a.op("VMOVAPS.Z %s, K1, %s", y, y)
+		} else {
+			a.op("VCMPPS $%d, %s, %s, %s", notLess, l.k("low"), x, n)
+			a.op("VANDPS %s, %s, %s", n, y, y)
+		}
+		l.store(y, "y")
 	})
 	a.ret()
 }
