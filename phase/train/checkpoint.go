@@ -49,7 +49,11 @@ func (r *run) save() error {
 	}
 	f.Meta["state"] = string(text)
 	f.Meta["state_schema"] = strconv.Itoa(Schema)
-	return safetensors.WriteFile(r.dir.file(CheckpointFile), f)
+	if err := safetensors.WriteFile(r.dir.file(CheckpointFile), f); err != nil {
+		return err
+	}
+	r.saved = r.at.Epoch
+	return nil
 }
 
 func finite(name string, t *tensor.Tensor) error {
@@ -95,7 +99,7 @@ func (r *run) restore() error {
 	if s.At.Epoch < 0 || s.At.Epoch > r.c.Epochs || s.At.Step < 0 || len(s.History) != s.At.Epoch {
 		return fmt.Errorf("%s: its position, epoch %d, step %d with %d epochs recorded, is not one of this run", path, s.At.Epoch, s.At.Step, len(s.History))
 	}
-	r.at, r.history, r.stages, r.last = s.At, s.History, s.Stages, s.Last
+	r.at, r.saved, r.history, r.stages, r.last = s.At, s.At.Epoch, s.History, s.Stages, s.Last
 	if s.Weights != "" {
 		class, sample := f.Tensors["weights.class"], f.Tensors["weights.sample"]
 		if class == nil || sample == nil || class.Size() != len(r.s.Counts) || sample.Size() != r.s.Train.Len() {

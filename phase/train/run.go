@@ -63,6 +63,7 @@ type run struct {
 	at      position
 	history []Epoch
 	stages  []StageResult
+	saved   int               // the epoch after which the checkpoint was written
 	last    longtail.Accuracy // what the last evaluation found, by class
 	weights *weights          // of the present stage; nil weighs all alike
 
@@ -341,13 +342,10 @@ func (r *run) step(b *data.Batch, lr float64) (loss float64, right int, err erro
 	})
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return 0, 0, fmt.Errorf("the loss became %g in epoch %d, step %d, at learning rate %g: a smaller --lr may help; the last good checkpoint, after epoch %d, is in %s",
-			loss, r.at.Epoch+1, r.at.Step+1, lr, r.lastSaved(), r.dir.path)
+			loss, r.at.Epoch+1, r.at.Step+1, lr, r.saved, r.dir.path)
 	}
 	return loss, right, nil
 }
-
-// lastSaved is the epoch after which the checkpoint was written.
-func (r *run) lastSaved() int { return r.at.Epoch / r.c.CheckpointEvery * r.c.CheckpointEvery }
 
 // logits is the forward pass of the present stage: of the whole model, of the
 // head on the frozen extractor's features, or of the head on cached ones.

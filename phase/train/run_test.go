@@ -262,6 +262,12 @@ func TestNotFinite(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "epoch 1, step") || !strings.Contains(err.Error(), "learning rate 1e+25") {
 		t.Errorf("got %v", err)
 	}
+	// The end of a stage is saved whatever --checkpoint-every says, and named.
+	c, s = small(t, func(c *train.Config) { c.Stage2LR, c.CheckpointEvery = 1e25, 2 })
+	_, err = train.Run(t.Context(), c, s, train.Options{Dir: filepath.Join(t.TempDir(), "late")})
+	if err == nil || !strings.Contains(err.Error(), "in epoch 4, step") || !strings.Contains(err.Error(), "checkpoint, after epoch 3,") {
+		t.Errorf("in stage 2: got %v", err)
+	}
 }
 
 func TestModelRoundTrip(t *testing.T) {
