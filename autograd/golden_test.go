@@ -120,6 +120,14 @@ var goldens = map[string]map[string]call{
 	"batch_norm_eval_add_relu": norm(func(in ...*autograd.Var) *autograd.Var {
 		return autograd.BatchNormEvalAddReLU(in[0], in[1], in[2], in[5], in[3].Value, in[4].Value, kernels.BatchNorm{Eps: 1e-5})
 	}),
+	"branch":        branches(false, false),
+	"residual":      branches(true, false),
+	"branch_eval":   branches(false, true),
+	"residual_eval": branches(true, true),
+	"subsample": {
+		"grow": func(in ...*autograd.Var) *autograd.Var { return autograd.Subsample(in[0], 2, 1, 2) },
+		"thin": func(in ...*autograd.Var) *autograd.Var { return autograd.Subsample(in[0], 3, 0, 0) },
+	},
 	"dropout": {
 		"some": func(in ...*autograd.Var) *autograd.Var { return autograd.Dropout(in[0], .4, 7) },
 		"none": func(in ...*autograd.Var) *autograd.Var { return autograd.Dropout(in[0], 0, 7) },
@@ -203,6 +211,37 @@ func norm(f call) map[string]call { return cases(f, "images", "rows", "wide") }
 
 func normParam(relu bool) autograd.BatchNormParam {
 	return autograd.BatchNormParam{BatchNorm: kernels.BatchNorm{Eps: 1e-5, ReLU: relu}}
+}
+
+func branches(shortcut, eval bool) map[string]call {
+	same, half := kernels.Conv2D{Pad: 1}, kernels.Conv2D{Stride: 2, Pad: 1}
+	f := func(relu bool, convs ...kernels.Conv2D) call {
+		p := kernels.Branch{Convs: convs, Eps: 1e-5, ReLU: relu}
+		return func(in ...*autograd.Var) *autograd.Var {
+			x, s := in[0], (*autograd.Var)(nil)
+			if in = in[1:]; shortcut {
+				s, in = in[0], in[1:]
+			}
+			var units []autograd.BranchUnit
+			for each := len(in) / len(convs); len(in) > 0; in = in[each:] {
+				u := autograd.BranchUnit{W: in[0], Gamma: in[1], Beta: in[2]}
+				if eval {
+					u.Mean, u.Var = in[3].Value, in[4].Value
+				}
+				units = append(units, u)
+			}
+			if eval {
+				return autograd.BranchEval(x, s, units, p)
+			}
+			return autograd.Branch(x, s, units, autograd.BranchParam{Branch: p})
+		}
+	}
+	return map[string]call{
+		"one":        f(true, same),
+		"linear":     f(false, kernels.Conv2D{Stride: 2}),
+		"basic":      f(true, half, same),
+		"bottleneck": f(true, kernels.Conv2D{}, same, kernels.Conv2D{}),
+	}
 }
 
 func loss(p kernels.SoftmaxLoss) call {

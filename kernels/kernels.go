@@ -13,6 +13,7 @@ type Backend interface {
 	Pointwise
 	Linear
 	Convolver
+	Brancher
 	Normalizer
 	Pooler
 	Reducer

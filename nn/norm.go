@@ -60,10 +60,7 @@ func (l *BatchNorm) normalize(p *Pass, op kernels.BatchNorm, x, residual *autogr
 	}
 	train := autograd.BatchNormParam{BatchNorm: op}
 	if !p.Frozen {
-		if l.like != l.RunningMean { // also after Replace
-			l.mean, l.variance, l.like = tensor.Like(l.RunningMean), tensor.Like(l.RunningVar), l.RunningMean
-		}
-		train.Mean, train.Var = l.mean, l.variance
+		train.Mean, train.Var = l.batch()
 	}
 	if residual != nil {
 		y = autograd.BatchNormAddReLU(x, l.Weight, l.Bias, residual, train)
@@ -74,6 +71,14 @@ func (l *BatchNorm) normalize(p *Pass, op kernels.BatchNorm, x, residual *autogr
 		l.track(x.Value.Size() / x.Shape()[1])
 	}
 	return y
+}
+
+// batch is where a batch's statistics go on their way to track.
+func (l *BatchNorm) batch() (mean, variance *tensor.Tensor) {
+	if l.like != l.RunningMean { // also after Replace
+		l.mean, l.variance, l.like = tensor.Like(l.RunningMean), tensor.Like(l.RunningVar), l.RunningMean
+	}
+	return l.mean, l.variance
 }
 
 // track moves the running statistics towards those of a batch of n values a

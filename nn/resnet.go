@@ -16,6 +16,8 @@ type ResNet struct {
 	Pool                           Module // nil in the small stem
 	Layer1, Layer2, Layer3, Layer4 Seq
 	FC                             Head
+
+	stem branch
 }
 
 // smallStem is the size of images below which the stem does not shrink them.
@@ -58,7 +60,7 @@ func convFanOut(r *rand.Rand, c Conv2DConfig) *Conv2D {
 
 // Features is the mean over the last stage's planes, (n,2048) at width 64.
 func (m *ResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.BN1.ReLU(p, m.Conv1.Forward(p, x))
+	x = m.stem.forward(p, x, nil, true, layer{m.Conv1, m.BN1})
 	if m.Pool != nil {
 		x = m.Pool.Forward(p, x)
 	}
@@ -87,7 +89,9 @@ type Bottleneck struct {
 	BN2        *BatchNorm
 	Conv3      *Conv2D
 	BN3        *BatchNorm
-	Downsample Seq // nil where x has the shape of the branch
+	Downsample Seq // a convolution and a norm; nil where x has the shape of the branch
+
+	branch, side branch
 }
 
 func newBottleneck(r *rand.Rand, in, width, stride int) *Bottleneck {
@@ -105,7 +109,9 @@ func newBottleneck(r *rand.Rand, in, width, stride int) *Bottleneck {
 
 // Forward is the block's output.
 func (b *Bottleneck) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	y := b.BN1.ReLU(p, b.Conv1.Forward(p, x))
-	y = b.BN2.ReLU(p, b.Conv2.Forward(p, y))
-	return b.BN3.AddReLU(p, b.Conv3.Forward(p, y), b.Downsample.Forward(p, x))
+	shortcut := x
+	if b.Downsample != nil {
+		shortcut = b.side.forward(p, x, nil, false, layer{b.Downsample[0].(*Conv2D), b.Downsample[1].(*BatchNorm)})
+	}
+	return b.branch.forward(p, x, shortcut, true, layer{b.Conv1, b.BN1}, layer{b.Conv2, b.BN2}, layer{b.Conv3, b.BN3})
 }

@@ -17,6 +17,8 @@ type CIFARResNet struct {
 	BN1                    *BatchNorm
 	Layer1, Layer2, Layer3 Seq
 	Linear                 Head
+
+	stem branch
 }
 
 // newCIFARResNet draws weights as the long-tail literature does: of the
@@ -33,8 +35,8 @@ func newCIFARResNet(r *rand.Rand, depth int, c Config) *CIFARResNet {
 				stride = 2
 			}
 			*layer = append(*layer, &BasicBlock{
-				conv3x3(r, in, out, stride), NewBatchNorm(out),
-				conv3x3(r, out, out, 1), NewBatchNorm(out),
+				Conv1: conv3x3(r, in, out, stride), BN1: NewBatchNorm(out),
+				Conv2: conv3x3(r, out, out, 1), BN2: NewBatchNorm(out),
 			})
 			in = out
 		}
@@ -52,7 +54,7 @@ func conv3x3(r *rand.Rand, in, out, stride int) *Conv2D {
 
 // Features is the mean over the last stage's planes, (n,4w).
 func (m *CIFARResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.BN1.ReLU(p, m.Conv1.Forward(p, x))
+	x = m.stem.forward(p, x, nil, true, layer{m.Conv1, m.BN1})
 	for _, layer := range []Seq{m.Layer1, m.Layer2, m.Layer3} {
 		x = layer.Forward(p, x)
 	}
@@ -72,12 +74,14 @@ type BasicBlock struct {
 	BN1   *BatchNorm
 	Conv2 *Conv2D
 	BN2   *BatchNorm
+
+	branch branch
 }
 
 // Forward is the block's output.
 func (b *BasicBlock) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	y := b.BN1.ReLU(p, b.Conv1.Forward(p, x))
-	return b.BN2.AddReLU(p, b.Conv2.Forward(p, y), shortcutA(x, b.Conv1.Weight.Value.Dim(0), b.Conv1.Op.S()))
+	shortcut := shortcutA(x, b.Conv1.Weight.Value.Dim(0), b.Conv1.Op.S())
+	return b.branch.forward(p, x, shortcut, true, layer{b.Conv1, b.BN1}, layer{b.Conv2, b.BN2})
 }
 
 // shortcutA is option A of He et al.: every stride-th row and column of x,
@@ -87,11 +91,8 @@ func shortcutA(x *autograd.Var, out, stride int) *autograd.Var {
 	if len(s) != 4 || out < s[1] {
 		panic(tensor.Errorf("basic block", "x %v: want (n,c,h,w) with c <= %d", s, out))
 	}
-	if stride > 1 {
-		x = autograd.Slice(autograd.Slice(x, 2, 0, s[2], stride), 3, 0, s[3], stride)
-	}
-	if more := out - s[1]; more > 0 {
-		x = autograd.Pad(x, 1, more/2, more-more/2)
+	if more := out - s[1]; more > 0 || stride > 1 {
+		x = autograd.Subsample(x, stride, more/2, more-more/2)
 	}
 	return x
 }

@@ -15,7 +15,7 @@ func TestConformance(t *testing.T) {
 	}
 	for _, b := range winogradBackends(t) {
 		t.Run(b.name, func(t *testing.T) {
-			kerneltest.Run(t, b, kerneltest.Tolerance{F32: 16, F64: 4}, "Conv2D", "Conv2DGradX", "Conv2DGradW")
+			kerneltest.Run(t, b, kerneltest.Tolerance{F32: 16, F64: 4}, "Conv2D", "Conv2DGradX", "Conv2DGradW", "Branch", "BranchGrad", "BranchEval")
 		})
 	}
 }

@@ -100,11 +100,19 @@ func (b *Backend) Conv2D(p kernels.Conv2D, y, x, w *tensor.Tensor) {
 
 // convolution is y = x ⋆ w as a gather.
 func convolution(p kernels.Conv2D, y, x, w *tensor.Tensor) gather {
-	ys, xs, ws := y.Shape(), x.Shape(), w.Shape()
+	g := convolutionOf(p, y.Shape(), x.Shape(), w)
+	g.src, g.dst = tensor.Data[float32](x), tensor.Data[float32](y)
+	return g
+}
+
+// convolutionOf is a convolution of images xs into images ys, which the caller
+// has.
+func convolutionOf(p kernels.Conv2D, ys, xs tensor.Shape, w *tensor.Tensor) gather {
+	ws := w.Shape()
 	area := ws[2] * ws[3]
 	return gather{
-		src: tensor.Data[float32](x), dst: tensor.Data[float32](y), weights: tensor.Data[float32](w),
-		images: ys[0], srcH: xs[2], srcW: xs[3], srcC: xs[1], dstH: ys[2], dstW: ys[3], dstC: ys[1],
+		weights: tensor.Data[float32](w),
+		images:  ys[0], srcH: xs[2], srcW: xs[3], srcC: xs[1], dstH: ys[2], dstW: ys[3], dstC: ys[1],
 		h: ys[2], w: ys[3], every: 1, y: forward(p, ws[2]), x: forward(p, ws[3]),
 		groups: p.G(), in: ws[1], out: ys[1] / p.G(),
 		groupStep: ys[1] / p.G() * ws[1] * area, outStep: ws[1] * area, inStep: area, taps: ws[3],
@@ -120,22 +128,24 @@ func (b *Backend) Conv2DGradX(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Te
 		b.Backend.Conv2DGradX(p, dx, w, dy)
 		return
 	}
+	for phase := range p.S() * p.S() {
+		b.gather(inputGrad(p, dx, w, dy, phase))
+	}
+}
+
+// inputGrad is one of the S·S phases of the derivative by the input.
+func inputGrad(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Tensor, phase int) gather {
 	ys, xs, ws := dy.Shape(), dx.T.Shape(), w.Shape()
 	area := ws[2] * ws[3]
-	g := gather{
+	oy, ox := phase/p.S(), phase%p.S()
+	return gather{
 		src: tensor.Data[float32](dy), dst: tensor.Data[float32](dx.T), weights: tensor.Data[float32](w),
 		images: ys[0], srcH: ys[2], srcW: ys[3], srcC: ys[1], dstH: xs[2], dstW: xs[3], dstC: xs[1],
-		every: p.S(), groups: p.G(), in: ys[1] / p.G(), out: ws[1],
+		h: ceil(xs[2]-oy, p.S()), w: ceil(xs[3]-ox, p.S()), every: p.S(), oy: oy, ox: ox,
+		y: backward(p, ws[2], oy), x: backward(p, ws[3], ox),
+		groups: p.G(), in: ys[1] / p.G(), out: ws[1],
 		groupStep: ys[1] / p.G() * ws[1] * area, outStep: area, inStep: ws[1] * area, taps: ws[3],
 		add: !dx.Fresh,
-	}
-	for oy := range p.S() {
-		for ox := range p.S() {
-			g.oy, g.ox = oy, ox
-			g.h, g.w = ceil(xs[2]-oy, p.S()), ceil(xs[3]-ox, p.S())
-			g.y, g.x = backward(p, ws[2], oy), backward(p, ws[3], ox)
-			b.gather(g)
-		}
 	}
 }
 
@@ -149,39 +159,82 @@ func (g *gather) rowsAtOnce() int {
 
 // gather packs the weights and computes g.
 func (b *Backend) gather(g gather) {
+	if s := b.prepare(g); s != nil {
+		b.runGather(&s.gather)
+		b.pool.put(s)
+	}
+}
+
+// prepare plans g and packs its weights, in scratch memory that the caller gives
+// back; nil where there is nothing to compute.
+func (b *Backend) prepare(g gather) *scratch {
 	if g.images <= 0 || g.h <= 0 || g.w <= 0 || g.out == 0 {
-		return
+		return nil
 	}
 	size := g.groups * g.panels() * g.k() * panel
 	if g.winograd = b.wino.fits(&g); g.winograd {
 		size = g.panels() * g.lifted()
 	}
 	s := b.pool.get(size)
-	defer b.pool.put(s)
 	g.packed = s.f
 	g.strip = b.conv.direct(&g)
 	g.rows = g.rowsAtOnce()
 	s.gather = g
-	b.runGather(&s.gather)
+	b.packGather(&s.gather)
+	return s
 }
 
-// runGather is apart from gather so that only pointers are captured.
+// packGather is apart from prepare, as runGather is from gather, so that only
+// pointers are captured.
+func (b *Backend) packGather(g *gather) {
+	if g.winograd {
+		par(g.panels(), func(i int) { b.liftFilter(g, i) })
+		return
+	}
+	k := g.k() * panel
+	par(g.groups*g.panels(), func(i int) { g.pack(g.packed[i*k:][:k], i/g.panels(), i%g.panels()) })
+}
+
 func (b *Backend) runGather(g *gather) {
 	if g.winograd {
 		b.runWinograd(g)
 		return
 	}
-	k := g.k() * panel
-	par(g.groups*g.panels(), func(i int) { g.pack(g.packed[i*k:][:k], i/g.panels(), i%g.panels()) })
 	items := ceil(g.h, g.rows)
 	par(g.images*items, func(i int) {
-		n, top := i/items, i%items*g.rows
-		if bottom := min(top+g.rows, g.h); g.strip != nil {
-			b.direct(g, n, top, bottom)
-		} else {
-			b.lowered(g, n, top, bottom)
-		}
+		top := i % items * g.rows
+		b.gatherRows(g, i/items, top, min(top+g.rows, g.h))
 	})
+}
+
+// gatherRows computes the rows top to bottom-1 of image n.
+func (b *Backend) gatherRows(g *gather, n, top, bottom int) {
+	if g.strip != nil {
+		b.direct(g, n, top, bottom)
+	} else {
+		b.lowered(g, n, top, bottom)
+	}
+}
+
+// gatherImages computes some images of g, of which src and dst hold these alone,
+// without help.
+func (b *Backend) gatherImages(g *gather, src, dst []float32, images int) {
+	s := b.pool.get(0)
+	defer b.pool.put(s)
+	s.gather = *g
+	g = &s.gather
+	g.src, g.dst, g.images = src, dst, images
+	if g.winograd {
+		for first, most := 0, g.tileRowsAtOnce(); first < g.tileRows(); first += most {
+			b.winogradRows(g, first, min(first+most, g.tileRows()))
+		}
+		return
+	}
+	for n := range images {
+		for top := 0; top < g.h; top += g.rows {
+			b.gatherRows(g, n, top, min(top+g.rows, g.h))
+		}
+	}
 }
 
 // pack copies the weights of one panel of outputs to dst, in the order in which

@@ -199,3 +199,40 @@ func TestConv2DAllocs(t *testing.T) {
 		}
 	})
 }
+
+// TestPartialGradW: what ranges of images give to a weight gradient's partial sum
+// one after another is what all of them give at once.
+func TestPartialGradW(t *testing.T) {
+	q := convCase{kernels.Conv2D{Pad: 1}, 5, 11, 6, 16, 16, 3, 3}
+	each(t, func(t *testing.T, b *Backend) {
+		r := rand.New(rand.NewPCG(3, 9))
+		x, w, dy := q.tensors(r)
+		s := b.pool.get(0)
+		defer b.pool.put(s)
+		s.weightGrad = weightGrad{gather: convolution(q.Conv2D, dy, x, w)}
+		g := &s.weightGrad
+		size := g.panels() * g.k() * panel
+		ways := map[string]func(partial []float32, first, end int, add bool){
+			"lowered": func(partial []float32, first, end int, add bool) {
+				b.loweredGradW(g, partial, first, end, 0, 0, add)
+			},
+		}
+		if len(b.conv.patches) > 0 {
+			g.patches = &b.conv.patches[0]
+			ways["patches"] = func(partial []float32, first, end int, add bool) {
+				for o := 0; o < g.out; o += g.patches.outputs {
+					b.patches(g, partial, first, end, o, add)
+				}
+			}
+		}
+		for name, f := range ways {
+			whole, parts := fill(r, tensor.New(tensor.CPU, tensor.F32, size)), fill(r, tensor.New(tensor.CPU, tensor.F32, size))
+			f(tensor.Data[float32](whole), 0, q.n, false)
+			sum := tensor.Data[float32](parts)
+			f(sum, 0, 2, false)
+			f(sum, 2, 3, true)
+			f(sum, 3, q.n, true)
+			agree(t, name, parts, whole, 1e-6)
+		}
+	})
+}

@@ -75,7 +75,17 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 	if dy.Size() == 0 || dw.T.Size() == 0 {
 		return
 	}
-	g := weightGrad{gather: convolution(p, dy, x, dw.T)}
+	g := b.weightGrad(convolution(p, dy, x, dw.T))
+	s := b.pool.get(g.chunks * g.size)
+	defer b.pool.put(s)
+	g.partial = s.f
+	s.weightGrad = g
+	b.runWeightGrad(&s.weightGrad)
+}
+
+// weightGrad plans the weight gradient of convolution c.
+func (b *Backend) weightGrad(c gather) weightGrad {
+	g := weightGrad{gather: c}
 	g.depth = g.k()
 	if g.winograd = b.wino.fits(&g.gather); g.winograd {
 		g.depth = g.lifted() / panel
@@ -99,27 +109,35 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 	for g.chunks > 1 && g.chunks*g.size > most {
 		g.chunks /= 2
 	}
-	s := b.pool.get(g.chunks * g.size)
-	defer b.pool.put(s)
-	g.partial = s.f
-	s.weightGrad = g
-	b.runWeightGrad(&s.weightGrad)
+	return g
 }
 
 func (b *Backend) runWeightGrad(g *weightGrad) {
 	inChunk := g.groups * g.pieces
 	par(g.chunks*inChunk, func(i int) {
-		chunk, group, piece := i/inChunk, i%inChunk/g.pieces, i%g.pieces
-		first, end := chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks
-		partial := g.partial[chunk*g.size:][:g.size]
-		if g.winograd {
-			b.winogradGradW(g, partial, chunk, piece*liftedOutputs)
-		} else if g.patches != nil {
-			b.patches(g, partial, first, end, piece*g.patches.outputs)
-		} else {
-			b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs)
-		}
+		chunk := i / inChunk
+		b.addWeightGrad(g, g.partial[chunk*g.size:][:g.size], chunk*g.images/g.chunks, (chunk+1)*g.images/g.chunks, i%inChunk, false)
 	})
+	b.endWeightGrad(g)
+}
+
+// addWeightGrad computes what the images first to end-1 give to a partial sum, or
+// adds it, for one piece of the outputs.
+func (b *Backend) addWeightGrad(g *weightGrad, partial []float32, first, end, piece int, add bool) {
+	group := piece / g.pieces
+	piece %= g.pieces
+	switch {
+	case g.winograd:
+		b.winogradGradW(g, partial, first*(g.h/tileOut), end*(g.h/tileOut), piece*liftedOutputs, add)
+	case g.patches != nil:
+		b.patches(g, partial, first, end, piece*g.patches.outputs, add)
+	default:
+		b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs, add)
+	}
+}
+
+// endWeightGrad adds the partial sums to the gradient.
+func (b *Backend) endWeightGrad(g *weightGrad) {
 	k := g.k() * panel
 	par(g.groups*g.panels(), func(i int) {
 		b.sumChunks(g, i)
@@ -163,9 +181,10 @@ func (g *weightGrad) unpack(src []float32, group, p int) {
 	}
 }
 
-// patches computes a chunk's partial sum for the outputs of one patch, o and
-// those that follow it, on the images themselves.
-func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
+// patches computes what the images first to end-1 give to a partial sum, or adds
+// it, for the outputs of one patch, o and those that follow it, on the images
+// themselves.
+func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int, add bool) {
 	s := b.pool.get(0)
 	defer b.pool.put(s)
 	p := &s.patch
@@ -174,7 +193,7 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 	p.xImage, p.yImage = g.h*p.xRow, g.h*p.yRow
 
 	dw := partial[o/panel*g.k()*panel:][:g.k()*panel]
-	for at := o % panel; at < len(dw); at += panel {
+	for at := o % panel; at < len(dw) && !add; at += panel {
 		clear(dw[at:][:g.patches.outputs])
 	}
 	pixels := g.h * g.w
@@ -208,9 +227,10 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int) {
 	}
 }
 
-// loweredGradW computes a chunk's partial sum for some outputs of a group, from
-// o on: dw = (lowered images)ᵀ · dy, block by block.
-func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, group, o int) {
+// loweredGradW computes what the images first to end-1 give to a partial sum, or
+// adds it, for some outputs of a group, from o on: (lowered images)ᵀ · dy, block
+// by block.
+func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, group, o int, add bool) {
 	outs := min(pieceOutputs, g.out-o)
 	panels := ceil(outs, panel)
 	block, stride := g.block(32), g.stride()
@@ -218,7 +238,7 @@ func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, gro
 	defer b.pool.put(s)
 	lowered, copied := s.f[:block*stride], s.f[block*stride:]
 	s.prod = product{m: g.k(), n: panels * panel, a: lowered, rs: 1, cs: stride,
-		c: partial[(group*g.panels()+o/panel)*g.k()*panel:], ldc: panel, cpanel: g.k() * panel}
+		c: partial[(group*g.panels()+o/panel)*g.k()*panel:], ldc: panel, cpanel: g.k() * panel, add: add}
 	p := &s.prod
 	pixels := g.h * g.w
 	for n := first; n < end; n++ {

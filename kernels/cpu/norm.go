@@ -19,6 +19,8 @@ type norming struct {
 	c, pixels int // channels, and values of each
 	row       int // floats in a row: a multiple of c
 	rows      int // rows of an item
+	span      int // floats after which items begin anew
+	each      int // items in a span
 	items     int
 
 	mean, scale, shift, k1, k2, k3 []float32 // repeated to a row's length
@@ -42,9 +44,14 @@ const (
 
 // norming plans a call for x (n,c,...), channels-last or (n,c).
 func (b *Backend) norming(p kernels.BatchNorm, x *tensor.Tensor) *norming {
+	return b.normingBy(p, x.Dim(1), tensor.Data[float32](x), x.Size(), x.Size())
+}
+
+// normingBy is norming for size floats, x or nil, of c channels, with items that
+// do not reach across multiples of span floats, which are whole pixels.
+func (b *Backend) normingBy(p kernels.BatchNorm, c int, x []float32, size, span int) *norming {
 	j := normings.Get().(*norming)
-	c := x.Dim(1)
-	*j = norming{Backend: b, p: p, c: c, pixels: x.Size() / c, x: tensor.Data[float32](x)}
+	*j = norming{Backend: b, p: p, c: c, pixels: size / c, x: x}
 	pixels := (shortestRow + c - 1) / c
 	even := 1
 	for c*even%16 != 0 {
@@ -55,7 +62,8 @@ func (b *Backend) norming(p kernels.BatchNorm, x *tensor.Tensor) *norming {
 	}
 	j.row = min(pixels, j.pixels) * c
 	j.rows = min(max(normItem/j.row, leastRows), mostRows)
-	j.items = (len(j.x) + j.rows*j.row - 1) / (j.rows * j.row)
+	j.span, j.each = span, ceil(span, j.rows*j.row)
+	j.items = (size-1)/span*j.each + ceil((size-1)%span+1, j.rows*j.row)
 	j.scratch = b.pool.get(6*j.row + 4*(j.items+1)*c)
 	f := j.scratch.f
 	for _, s := range []*[]float32{&j.mean, &j.scale, &j.shift, &j.k1, &j.k2, &j.k3} {
@@ -74,8 +82,9 @@ func (j *norming) done() {
 
 // part is where the numbers of an item lie.
 func (j *norming) part(item int) (lo, hi int) {
-	n := j.rows * j.row
-	return item * n, min((item+1)*n, len(j.x))
+	n, first := j.rows*j.row, item/j.each*j.span
+	lo = first + item%j.each*n
+	return lo, min(lo+n, first+j.span, len(j.x))
 }
 
 // partials are an item's two numbers for each channel.
@@ -178,18 +187,27 @@ func (j *norming) normalizer(c int, gamma, beta float32, mean, variance float64)
 
 // apply normalises an item.
 func (j *norming) apply(item int) {
+	lo, hi := j.part(item)
+	res := j.res
+	if res != nil {
+		res = res[lo:hi]
+	}
+	j.applyTo(j.y[lo:hi], j.x[lo:hi], res)
+}
+
+// applyTo normalises whole pixels; res or nil.
+func (j *norming) applyTo(y, x, res []float32) {
 	floor := float32(math.Inf(-1))
 	if j.p.ReLU {
 		floor = 0
 	}
-	lo, hi := j.part(item)
-	for i := lo; i < hi; i += j.row {
-		n := min(j.row, hi-i)
-		var res []float32
-		if j.res != nil {
-			res = j.res[i : i+n]
+	for i := 0; i < len(y); i += j.row {
+		n := min(j.row, len(y)-i)
+		var r []float32
+		if res != nil {
+			r = res[i : i+n]
 		}
-		j.norm.apply(j.y[i:i+n], j.x[i:i+n], res, j.mean, j.scale, j.shift, floor)
+		j.norm.apply(y[i:i+n], x[i:i+n], r, j.mean, j.scale, j.shift, floor)
 	}
 }
 
@@ -202,6 +220,14 @@ func (b *Backend) BatchNorm(p kernels.BatchNorm, y, mean, variance, x, gamma, be
 	}
 	j := b.norming(p, x)
 	par(j.items, j.statistics)
+	j.settle(mean, variance, gamma, beta)
+	j.applyAll(y, residual)
+	j.done()
+}
+
+// settle leaves the items' statistics in mean and variance and prepares to
+// normalise by them.
+func (j *norming) settle(mean, variance, gamma, beta *tensor.Tensor) {
 	means, variances := tensor.Data[float32](mean), tensor.Data[float32](variance)
 	gammas, betas := tensor.Data[float32](gamma), tensor.Data[float32](beta)
 	μ, σ2 := j.combine()
@@ -209,8 +235,15 @@ func (b *Backend) BatchNorm(p kernels.BatchNorm, y, mean, variance, x, gamma, be
 		means[c], variances[c] = float32(μ[c]), float32(σ2[c])
 		j.normalizer(c, gammas[c], betas[c], μ[c], σ2[c])
 	}
-	j.applyTo(y, residual)
-	j.done()
+}
+
+// given prepares to normalise by given statistics.
+func (j *norming) given(mean, variance, gamma, beta *tensor.Tensor) {
+	means, variances := tensor.Data[float32](mean), tensor.Data[float32](variance)
+	gammas, betas := tensor.Data[float32](gamma), tensor.Data[float32](beta)
+	for c := range j.c {
+		j.normalizer(c, gammas[c], betas[c], float64(means[c]), float64(variances[c]))
+	}
 }
 
 // BatchNormEval is the same with the statistics given.
@@ -220,16 +253,12 @@ func (b *Backend) BatchNormEval(p kernels.BatchNorm, y, x, gamma, beta, mean, va
 		return
 	}
 	j := b.norming(p, x)
-	means, variances := tensor.Data[float32](mean), tensor.Data[float32](variance)
-	gammas, betas := tensor.Data[float32](gamma), tensor.Data[float32](beta)
-	for c := range j.c {
-		j.normalizer(c, gammas[c], betas[c], float64(means[c]), float64(variances[c]))
-	}
-	j.applyTo(y, residual)
+	j.given(mean, variance, gamma, beta)
+	j.applyAll(y, residual)
 	j.done()
 }
 
-func (j *norming) applyTo(y, residual *tensor.Tensor) {
+func (j *norming) applyAll(y, residual *tensor.Tensor) {
 	j.y = tensor.Data[float32](y)
 	if residual != nil {
 		j.res = tensor.Data[float32](residual)
@@ -256,7 +285,7 @@ func (j *norming) gradSums(item int) {
 
 // output is y where ReLU's mask is needed, else nil.
 func (j *norming) output(i, n int) []float32 {
-	if !j.p.ReLU {
+	if !j.p.ReLU || j.y == nil {
 		return nil
 	}
 	return j.y[i : i+n]
@@ -310,14 +339,50 @@ func (b *Backend) BatchNormEvalGrad(p kernels.BatchNorm, dx, dgamma, dbeta, dres
 func (b *Backend) batchNormGrad(p kernels.BatchNorm, through bool, dx, dgamma, dbeta, dresidual kernels.Acc, x, y, gamma, mean, variance, dy *tensor.Tensor) {
 	j := b.norming(p, x)
 	j.y, j.dy = tensor.Data[float32](y), tensor.Data[float32](dy)
-	means, variances, gammas := tensor.Data[float32](mean), tensor.Data[float32](variance), tensor.Data[float32](gamma)
-	for c, μ := range means {
-		j.repeat(j.mean, c, float64(μ))
-	}
+	j.centre(mean)
 	sums := dgamma.Wanted() || dbeta.Wanted() || through && dx.Wanted()
 	if sums {
 		par(j.items, j.gradSums)
 	}
+	j.coefficients(through, sums, gamma, variance, dgamma, dbeta)
+	if dx.Wanted() {
+		j.dx, j.freshX = tensor.Data[float32](dx.T), dx.Fresh
+	}
+	if dresidual.Wanted() {
+		j.dres, j.freshRes = tensor.Data[float32](dresidual.T), dresidual.Fresh
+	}
+	if j.dx != nil || j.dres != nil {
+		par(j.items, j.grad)
+	}
+	j.done()
+}
+
+// centre prepares the mean that the derivative is taken around.
+func (j *norming) centre(mean *tensor.Tensor) {
+	for c, μ := range tensor.Data[float32](mean) {
+		j.repeat(j.mean, c, float64(μ))
+	}
+}
+
+// gradTo writes dx for the whole pixels from lo on that fill it.
+func (j *norming) gradTo(dx []float32, lo int) {
+	for i := 0; i < len(dx); i += j.row {
+		n, at := min(j.row, len(dx)-i), lo+i
+		j.norm.grad(dx[i:i+n], j.x[at:at+n], j.output(at, n), j.dy[at:at+n], j.mean, j.k1, j.k2, j.k3)
+	}
+}
+
+// inSpan calls f for the items of a span.
+func (j *norming) inSpan(span int, f func(item int)) {
+	for item := span * j.each; item < min((span+1)*j.each, j.items); item++ {
+		f(item)
+	}
+}
+
+// coefficients adds up the items' sums, if there are any, prepares k1, k2 and k3
+// and adds to the gradients of γ and β.
+func (j *norming) coefficients(through, sums bool, gamma, variance *tensor.Tensor, dgamma, dbeta kernels.Acc) {
+	gammas, variances := tensor.Data[float32](gamma), tensor.Data[float32](variance)
 	clear(j.totals)
 	for item := 0; sums && item < j.items; item++ {
 		for k, v := range j.sums[2*item*j.c:][:2*j.c] {
@@ -326,7 +391,7 @@ func (b *Backend) batchNormGrad(p kernels.BatchNorm, through bool, dx, dgamma, d
 	}
 	for c := range j.c {
 		g, gx := j.totals[c], j.totals[j.c+c]
-		r := 1 / math.Sqrt(float64(variances[c])+p.Eps)
+		r := 1 / math.Sqrt(float64(variances[c])+j.p.Eps)
 		k1, k2, k3 := float64(gammas[c])*r, 0., 0.
 		if through {
 			k2 = -k1 * g / float64(j.pixels)
@@ -338,16 +403,6 @@ func (b *Backend) batchNormGrad(p kernels.BatchNorm, through bool, dx, dgamma, d
 		addTo(dgamma, c, gx*r)
 		addTo(dbeta, c, g)
 	}
-	if dx.Wanted() {
-		j.dx, j.freshX = tensor.Data[float32](dx.T), dx.Fresh
-	}
-	if dresidual.Wanted() {
-		j.dres, j.freshRes = tensor.Data[float32](dresidual.T), dresidual.Fresh
-	}
-	if j.dx != nil || j.dres != nil {
-		par(j.items, j.grad)
-	}
-	j.done()
 }
 
 // addTo adds v to element i of a gradient that may not be wanted.

@@ -107,7 +107,6 @@ func (g *gather) tileRowsAtOnce() int {
 
 // runWinograd computes g: an item of work is some rows of tiles.
 func (b *Backend) runWinograd(g *gather) {
-	par(g.panels(), func(i int) { b.liftFilter(g, i) })
 	rows, most := g.tileRows(), g.tileRowsAtOnce()
 	par(ceil(rows, most), func(i int) { b.winogradRows(g, i*most, min((i+1)*most, rows)) })
 }
@@ -184,17 +183,16 @@ func (b *Backend) liftImages(g *gather, s *scratch, d, rest []float32, first, en
 	}
 }
 
-// winogradGradW computes a chunk's partial sum for some outputs, from o on: for
-// each of the 36 places (tiles by channels)ᵀ · (tiles by outputs).
-func (b *Backend) winogradGradW(g *weightGrad, partial []float32, chunk, o int) {
+// winogradGradW computes what the rows of tiles first to end-1 give to a partial
+// sum, or adds it, for some outputs, from o on: for each of the 36 places (tiles
+// by channels)ᵀ · (tiles by outputs).
+func (b *Backend) winogradGradW(g *weightGrad, partial []float32, first, end, o int, add bool) {
 	outs := min(liftedOutputs, g.out-o)
-	rows, most := g.tileRows(), g.tileRowsAtOnce()
-	end := (chunk + 1) * rows / g.chunks
+	most := g.tileRowsAtOnce()
 	in, out := planeOf(most*g.rowTiles()*g.in), planeOf(most*g.rowTiles()*outs)
 	s := b.pool.get(tileArea*(in+out) + g.bandSize() + tempSize)
 	defer b.pool.put(s)
-	add := false
-	for first := chunk * rows / g.chunks; first < end; first += most {
+	for ; first < end; first += most {
 		last := min(first+most, end)
 		tiles := (last - first) * g.rowTiles()
 		in, out = planeOf(tiles*g.in), planeOf(tiles*outs)

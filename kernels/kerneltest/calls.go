@@ -14,7 +14,7 @@ import (
 func calls() []call {
 	r := rand.New(rand.NewPCG(20251125, 12))
 	return slices.Concat(pointwise(r), strided(r), linear(r), reductions(r), indexing(r), losses(r), updates(r),
-		convolutions(r), norms(r), pools(r))
+		convolutions(r), norms(r), branches(), pools(r))
 }
 
 // lengths are where vector loops and their tails begin and end.

@@ -142,6 +142,12 @@ func (o *operands) in(shape ...int) *tensor.Tensor {
 	return o.of(func(int) float64 { return r.NormFloat64() }, shape...)
 }
 
+// filters are a convolution's weights, scaled so that its outputs are about one.
+func (o *operands) filters(shape ...int) *tensor.Tensor {
+	r, scale := o.rand(), 1/math.Sqrt(float64(tensor.Shape(shape[1:]).Size()))
+	return o.of(func(int) float64 { return scale * r.NormFloat64() }, shape...)
+}
+
 // positive is a row-major input between 1/4 and 4.
 func (o *operands) positive(shape ...int) *tensor.Tensor {
 	r := o.rand()

@@ -242,6 +242,40 @@ case("functions", "normalize", F.normalize, normal(4, 5))
 case("functions", "cosine_logits", lambda x, w: 16 * F.linear(F.normalize(x), F.normalize(w)), normal(4, 5), normal(3, 5))
 case("functions", "cross_entropy", F.cross_entropy, normal(6, 4), labels(6, 4))
 
+# Residual branches: convolutions, norms and the join, from PyTorch's own.
+def branch(convs, norm, relu, shortcut, each):
+    def f(x, *rest):
+        s, rest = (rest[0], rest[1:]) if shortcut else (None, rest)
+        for i, kw in enumerate(convs):
+            w, *vectors = rest[each * i:each * (i + 1)]
+            x = norm(F.conv2d(x, w, **kw), *vectors)
+            if i < len(convs) - 1:
+                x = torch.relu(x)
+        x = x if s is None else x + s
+        return torch.relu(x) if relu else x
+    return f
+
+
+for op, norm, vectors, shortcut in [
+    ("branch", bn, lambda c: (normal(c), normal(c)), False),
+    ("residual", bn, lambda c: (normal(c), normal(c)), True),
+    ("branch_eval", bn_eval, lambda c: (normal(c), normal(c), normal(c), positive(c)), False),
+    ("residual_eval", bn_eval, lambda c: (normal(c), normal(c), normal(c), positive(c)), True),
+]:
+    for name, relu, convs, x, out, filters in [
+        ("one", True, [dict(padding=1)], (2, 3, 4, 3), (2, 4, 4, 3), [(4, 3, 3, 3)]),
+        ("linear", False, [dict(stride=2)], (2, 3, 5, 4), (2, 5, 3, 2), [(5, 3, 1, 1)]),
+        ("basic", True, [dict(stride=2, padding=1), dict(padding=1)], (2, 2, 6, 5), (2, 3, 3, 3), [(3, 2, 3, 3), (3, 3, 3, 3)]),
+        ("bottleneck", True, [{}, dict(padding=1), {}], (3, 4, 3, 3), (3, 4, 3, 3), [(2, 4, 1, 1), (2, 2, 3, 3), (4, 2, 1, 1)]),
+    ]:
+        units = [v for w in filters for v in (normal(*w), *vectors(w[0]))]
+        each, first = len(units) // len(filters), 2 if shortcut else 1
+        held = [first + each * i + k for i in range(len(filters)) for k in (3, 4)] if each == 5 else ()
+        case(op, name, branch(convs, norm, relu, shortcut, each), normal(*x), *([normal(*out)] if shortcut else []), *units, held=held)
+
+case("subsample", "grow", lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)), normal(2, 3, 5, 4))
+case("subsample", "thin", lambda x: x[:, :, ::3, ::3], normal(1, 2, 4, 7))
+
 for op, arrays in ops.items():
     with zipfile.ZipFile(HERE / f"{op}.npz", "w", zipfile.ZIP_DEFLATED) as z:
         for name in sorted(arrays):

@@ -1,0 +1,355 @@
+package autograd
+
+import (
+	"fmt"
+	"sync"
+
+	"phase/kernels"
+	"phase/tensor"
+)
+
+// BranchParam describes a branch in training.
+type BranchParam struct {
+	kernels.Branch
+	// Mean and Var, where not nil, receive the batch's statistics of each
+	// unit, as in BatchNormParam.
+	Mean, Var []*tensor.Tensor
+}
+
+// A BranchUnit is the parameters of one convolution of a branch and of its
+// norm: w (o,c/groups,r,s), gamma and beta (o). In evaluation mode it has the
+// norm's constant statistics too.
+type BranchUnit struct {
+	W, Gamma, Beta *Var
+	Mean, Var      *tensor.Tensor
+}
+
+// A branchForm says where the inputs of a branch stand: x, the shortcut if
+// there is one, then the same number of tensors for each unit.
+type branchForm struct {
+	shortcut bool
+	each     int
+}
+
+// Training units are w, γ, β; in evaluation mode μ, σ² follow.
+const (
+	trainInputs = 3
+	evalInputs  = 5
+	mostUnits   = 16
+)
+
+// first is where unit i begins.
+func (f branchForm) first(i int) int {
+	if f.shortcut {
+		i = i*f.each + 1
+	} else {
+		i *= f.each
+	}
+	return i + 1
+}
+
+// places lists where the units' tensors from lo to hi-1 stand.
+func (f branchForm) places(lo, hi int) (at []int) {
+	for i := range mostUnits {
+		for k := lo; k < hi; k++ {
+			at = append(at, f.first(i)+k)
+		}
+	}
+	return at
+}
+
+// shape checks the inputs of a branch.
+func (f branchForm) shape(p kernels.Branch, in []tensor.Shape) (tensor.Shape, error) {
+	if n := len(p.Convs); n == 0 || n > mostUnits || len(in) != f.first(n) {
+		return nil, fmt.Errorf("%d inputs for %d convolutions: want x, the shortcut if it takes one, and %d for each of 1 to %d", len(in), n, f.each, mostUnits)
+	}
+	x := in[0]
+	for i, c := range p.Convs {
+		at := f.first(i)
+		y, err := convShape(c, x, in[at])
+		if err != nil {
+			return nil, fmt.Errorf("convolution %d: %w", i+1, err)
+		}
+		for k := at + 1; k < at+f.each; k++ {
+			if s := in[k]; len(s) != 1 || s[0] != y[1] {
+				return nil, fmt.Errorf("input %d is %v: want one number for each of the %d channels of convolution %d", k, s, y[1], i+1)
+			}
+		}
+		if f.each == trainInputs && y.Size() <= y[1] {
+			return nil, fmt.Errorf("convolution %d gives %v, one value a channel: a variance needs two", i+1, y)
+		}
+		x = y
+	}
+	if f.shortcut && !in[1].Equal(x) {
+		return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", in[1], x)
+	}
+	return x, nil
+}
+
+// A branchCall is what the kernels are handed, used again.
+type branchCall struct {
+	units []kernels.Unit
+	grads []kernels.UnitGrad
+}
+
+var branchCalls = sync.Pool{New: func() any { return new(branchCall) }}
+
+func (b *branchCall) done() {
+	clear(b.units)
+	clear(b.grads)
+	b.units, b.grads = b.units[:0], b.grads[:0]
+	branchCalls.Put(b)
+}
+
+// call collects the units from the inputs and, in training, from what Forward
+// has kept.
+func (f branchForm) call(c *Ctx, n int) *branchCall {
+	b := branchCalls.Get().(*branchCall)
+	for i := range n {
+		in := c.In[f.first(i):]
+		u := kernels.Unit{W: in[0], Gamma: in[1], Beta: in[2]}
+		if f.each == evalInputs {
+			u.Mean, u.Var = in[3], in[4]
+		} else {
+			u.Z, u.Mean, u.Var = c.Kept[3*i], c.Kept[3*i+1], c.Kept[3*i+2]
+		}
+		b.units = append(b.units, u)
+	}
+	return b
+}
+
+// shortcutOf is the shortcut, or nil.
+func (f branchForm) shortcutOf(c *Ctx) *tensor.Tensor {
+	if f.shortcut {
+		return c.In[1]
+	}
+	return nil
+}
+
+// keep lends each unit's Z, mean and variance.
+func (f branchForm) keep(c *Ctx, p kernels.Branch) {
+	s := c.In[0].Shape()
+	h, w := s[2], s[3]
+	for i, v := range p.Convs {
+		ws := c.In[f.first(i)].Shape()
+		h, w = v.Out(h, ws[2]), v.Out(w, ws[3])
+		z := form{dev: c.In[0].Device(), d: c.In[0].DType(), images: true, n: 4}
+		z.dims[0], z.dims[1], z.dims[2], z.dims[3] = s[0], ws[0], h, w
+		c.Keep(c.lend(z))
+		c.Keep(c.New(z.d, ws[0]))
+		c.Keep(c.New(z.d, ws[0]))
+	}
+}
+
+func branchRule(name, doc string, shortcut bool) Rule[BranchParam] {
+	f := branchForm{shortcut, trainInputs}
+	return Rule[BranchParam]{
+		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1),
+		Shape: func(p BranchParam, in []tensor.Shape) (tensor.Shape, error) { return f.shape(p.Branch, in) },
+		Forward: func(c *Ctx, p BranchParam) {
+			f.keep(c, p.Branch)
+			b := f.call(c, len(p.Convs))
+			c.K.Branch(p.Branch, c.Out, b.units, c.In[0], f.shortcutOf(c))
+			for i, u := range b.units {
+				if p.Mean != nil {
+					c.K.Copy(p.Mean[i], u.Mean)
+					c.K.Copy(p.Var[i], u.Var)
+				}
+			}
+			b.done()
+		},
+		Backward: func(c *Ctx, p BranchParam) {
+			b := f.call(c, len(p.Convs))
+			dshortcut := kernels.Acc{}
+			if shortcut {
+				dshortcut = c.DIn(1)
+			}
+			// Asked for in the order in which the kernel writes them.
+			b.grads = append(b.grads, make([]kernels.UnitGrad, len(b.units))...)
+			for i := len(b.units) - 1; i >= 0; i-- {
+				at := f.first(i)
+				b.grads[i] = kernels.UnitGrad{Gamma: c.DIn(at + 1), Beta: c.DIn(at + 2), W: c.DIn(at)}
+			}
+			dx := c.DIn(0)
+			c.K.BranchGrad(p.Branch, dx, dshortcut, b.grads, b.units, c.In[0], c.Out, c.DOut)
+			b.done()
+		},
+		Same: func(p BranchParam, in ...*Var) *Var {
+			return f.composed(p.Branch, in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
+				return batchNorm(BatchNormParam{BatchNorm: norm}, z, in[1], in[2])
+			})
+		},
+		Samples: func(g *Gen) []Sample[BranchParam] {
+			return branchSamples(g, f, func(b kernels.Branch) BranchParam { return BranchParam{Branch: b} })
+		},
+	}
+}
+
+// evalBranchRule keeps no Z: its derivative computes them again.
+func evalBranchRule(name, doc string, shortcut bool) Rule[kernels.Branch] {
+	f := branchForm{shortcut, evalInputs}
+	return Rule[kernels.Branch]{
+		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Held: f.places(3, 5),
+		Shape: f.shape,
+		Forward: func(c *Ctx, p kernels.Branch) {
+			b := f.call(c, len(p.Convs))
+			c.K.BranchEval(p, c.Out, b.units, c.In[0], f.shortcutOf(c))
+			b.done()
+		},
+		Backward: f.evalGrad,
+		Same: func(p kernels.Branch, in ...*Var) *Var {
+			return f.composed(p, in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
+				return batchNormEval(norm, z, in[1], in[2], in[3], in[4])
+			})
+		},
+		Samples: func(g *Gen) []Sample[kernels.Branch] {
+			return branchSamples(g, f, func(b kernels.Branch) kernels.Branch { return b })
+		},
+	}
+}
+
+// evalGrad goes through the units backwards, after it has computed their
+// convolutions and outputs again.
+func (f branchForm) evalGrad(c *Ctx, p kernels.Branch) {
+	n := len(p.Convs)
+	z, a := make([]*tensor.Tensor, n), make([]*tensor.Tensor, n+1)
+	a[0], a[n] = c.In[0], c.Out
+	for i, v := range p.Convs {
+		u, x := c.In[f.first(i):], a[i].Shape()
+		z[i] = c.lend(formOf(c.In[0].Device(), c.In[0].DType(), true, tensor.Shape{x[0], u[0].Dim(0), v.Out(x[2], u[0].Dim(2)), v.Out(x[3], u[0].Dim(3))}))
+		c.K.Conv2D(v, z[i], a[i], u[0])
+		if i < n-1 {
+			a[i+1] = c.NewLike(z[i].DType(), z[i])
+			c.K.BatchNormEval(p.Norm(i), a[i+1], z[i], u[1], u[2], u[3], u[4], nil)
+		}
+	}
+	dy := c.DOut
+	for i := n - 1; i >= 0; i-- {
+		u, at := c.In[f.first(i):], f.first(i)
+		dz, dres := c.NewLike(z[i].DType(), z[i]), kernels.Acc{}
+		if f.shortcut && i == n-1 {
+			dres = c.DIn(1)
+		}
+		c.K.BatchNormEvalGrad(p.Norm(i), kernels.Acc{T: dz, Fresh: true}, c.DIn(at+1), c.DIn(at+2), dres, z[i], a[i+1], u[1], u[3], u[4], dy)
+		if dw := c.DIn(at); dw.Wanted() {
+			c.K.Conv2DGradW(p.Convs[i], dw, a[i], dz)
+		}
+		if i == 0 {
+			if dx := c.DIn(0); dx.Wanted() {
+				c.K.Conv2DGradX(p.Convs[0], dx, u[0], dz)
+			}
+			return
+		}
+		dy = c.NewLike(a[i].DType(), a[i])
+		c.K.Conv2DGradX(p.Convs[i], kernels.Acc{T: dy, Fresh: true}, u[0], dz)
+	}
+}
+
+// composed is the branch from convolutions, norms and the join.
+func (f branchForm) composed(p kernels.Branch, in []*Var, norm func(norm kernels.BatchNorm, z *Var, in []*Var) *Var) *Var {
+	x := in[0]
+	for i, c := range p.Convs {
+		unit := in[f.first(i):]
+		x = norm(kernels.BatchNorm{Eps: p.Eps}, Conv2D(x, unit[0], c), unit)
+		if i < len(p.Convs)-1 {
+			x = ReLU(x)
+		}
+	}
+	if f.shortcut {
+		x = Add(x, in[1])
+	}
+	if p.ReLU {
+		x = ReLU(x)
+	}
+	return x
+}
+
+func branchSamples[P any](g *Gen, f branchForm, param func(kernels.Branch) P) []Sample[P] {
+	unit := func(o, c, k int) []*tensor.Tensor {
+		u := []*tensor.Tensor{g.Normal(o, c, k, k), g.Positive(o), g.Normal(o)}
+		if f.each == evalInputs {
+			u = append(u, g.Normal(o), g.Positive(o))
+		}
+		return u
+	}
+	// sample has an output of shape out.
+	sample := func(relu bool, convs []kernels.Conv2D, x *tensor.Tensor, out []int, units ...[]*tensor.Tensor) Sample[P] {
+		in := []*tensor.Tensor{x}
+		if f.shortcut {
+			in = append(in, g.Normal(out...))
+		}
+		for _, u := range units {
+			in = append(in, u...)
+		}
+		return Sample[P]{P: param(kernels.Branch{Convs: convs, Eps: 1e-2, ReLU: relu}), In: in}
+	}
+	same, half := kernels.Conv2D{Pad: 1}, kernels.Conv2D{Stride: 2, Pad: 1}
+	channels := sample(true, []kernels.Conv2D{same}, g.Normal(2, 3, 3, 3), []int{2, 2, 3, 3}, unit(2, 4, 3))
+	channels.Err = "has 3 channels but w"
+	gamma := sample(true, []kernels.Conv2D{same}, g.Normal(2, 2, 3, 3), []int{2, 2, 3, 3}, unit(2, 2, 3))
+	gamma.In[f.first(0)+1], gamma.Err = g.Normal(3), "one number for each of the 2 channels of convolution 1"
+	few := sample(true, []kernels.Conv2D{same, same}, g.Normal(2, 2, 3, 3), []int{2, 2, 3, 3}, unit(2, 2, 3))
+	few.Err = "inputs for 2 convolutions"
+	samples := []Sample[P]{
+		sample(true, []kernels.Conv2D{same}, g.Normal(3, 2, 4, 3), []int{3, 3, 4, 3}, unit(3, 2, 3)),
+		sample(false, []kernels.Conv2D{{Stride: 2}}, g.Normal(2, 3, 5, 4), []int{2, 2, 3, 2}, unit(2, 3, 1)),
+		sample(true, []kernels.Conv2D{half, same}, g.Normal(2, 2, 5, 4), []int{2, 3, 3, 2}, unit(3, 2, 3), unit(3, 3, 3)),
+		sample(true, []kernels.Conv2D{{}, half, {}}, g.Normal(2, 3, 4, 4), []int{2, 4, 2, 2}, unit(2, 3, 1), unit(2, 2, 3), unit(4, 2, 1)),
+		channels, gamma, few,
+	}
+	if f.shortcut {
+		wrong := sample(true, []kernels.Conv2D{half}, g.Normal(2, 2, 4, 4), []int{2, 2, 4, 4}, unit(2, 2, 3))
+		wrong.Err = "want the branch's shape (2,2,2,2)"
+		samples = append(samples, wrong)
+	}
+	if f.each == trainInputs {
+		one := sample(true, []kernels.Conv2D{{}}, g.Normal(1, 2, 3, 3), []int{1, 2, 1, 1}, unit(2, 2, 3))
+		one.Err = "a variance needs two"
+		samples = append(samples, one)
+	}
+	return samples
+}
+
+var (
+	branch       = Define(branchRule("branch", "branch(x, w₁, γ₁, β₁, ...) = batch_norm(conv2d(... relu(batch_norm(conv2d(x, w₁), γ₁, β₁)) ...)), with a ReLU at the end if the parameter says so.", false))
+	residual     = Define(branchRule("residual", "residual(x, s, w₁, γ₁, β₁, ...) = relu(branch(x, w₁, γ₁, β₁, ...) + s), a residual block in as few passes over memory as can be.", true))
+	branchEval   = Define(evalBranchRule("branch_eval", "branch_eval(x, w₁, γ₁, β₁, μ₁, σ²₁, ...) = branch with constant statistics.", false))
+	residualEval = Define(evalBranchRule("residual_eval", "residual_eval(x, s, w₁, γ₁, β₁, μ₁, σ²₁, ...) = residual with constant statistics.", true))
+)
+
+// inputs collects the inputs of a branch.
+func (f branchForm) inputs(x, shortcut *Var, units []BranchUnit) []*Var {
+	in := make([]*Var, 0, f.first(len(units)))
+	in = append(in, x)
+	if f.shortcut {
+		in = append(in, shortcut)
+	}
+	for _, u := range units {
+		in = append(in, u.W, u.Gamma, u.Beta)
+		if f.each == evalInputs {
+			in = append(in, Const(u.Mean), Const(u.Var))
+		}
+	}
+	return in
+}
+
+// Branch is a chain of convolutions of x (n,c,h,w), each normalised by the
+// batch's statistics and followed by ReLU, the last one only if p.ReLU is set;
+// before that the shortcut, of the chain's shape, is added if it is not nil. It
+// equals the ops it is composed of and passes fewer times over memory.
+func Branch(x, shortcut *Var, units []BranchUnit, p BranchParam) *Var {
+	f := branchForm{shortcut != nil, trainInputs}
+	if shortcut == nil {
+		return branch(p, f.inputs(x, nil, units)...)
+	}
+	return residual(p, f.inputs(x, shortcut, units)...)
+}
+
+// BranchEval is Branch with the units' own, constant statistics.
+func BranchEval(x, shortcut *Var, units []BranchUnit, p kernels.Branch) *Var {
+	f := branchForm{shortcut != nil, evalInputs}
+	if shortcut == nil {
+		return branchEval(p, f.inputs(x, nil, units)...)
+	}
+	return residualEval(p, f.inputs(x, shortcut, units)...)
+}

@@ -1,0 +1,48 @@
+package kernels
+
+import "phase/tensor"
+
+// Branch describes a chain of convolutions, each normalised by the statistics of
+// its own output: the branch of a residual block, or with one convolution a stem
+// or a shortcut. Between convolutions there is a ReLU; ReLU says whether there
+// is one at the end, after the shortcut has been added.
+type Branch struct {
+	Convs []Conv2D
+	Eps   float64
+	ReLU  bool
+}
+
+// A Unit is the tensors of one convolution of a branch and of its norm.
+type Unit struct {
+	W           *tensor.Tensor // (o,c/groups,r,s)
+	Gamma, Beta *tensor.Tensor // (o)
+	Mean, Var   *tensor.Tensor // (o), of Z; Var is the biased variance
+	Z           *tensor.Tensor // the convolution, before its norm
+}
+
+// A UnitGrad is where the gradients of a unit's parameters are added up.
+type UnitGrad struct{ W, Gamma, Beta Acc }
+
+// Brancher is branches as a whole, so that a backend can pass fewer times over
+// memory than there are steps: between two convolutions only Z is written.
+type Brancher interface {
+	// Branch computes, with a_0 = x and u the units,
+	//
+	//	Z_i = a_{i-1} ⋆ W_i    a_i = relu(norm_i(Z_i))    y = norm_n(Z_n) + shortcut
+	//
+	// and the ReLU at the end where p has one. It writes y and each unit's Z,
+	// Mean and Var. shortcut, of y's shape, may be nil.
+	Branch(p Branch, y *tensor.Tensor, u []Unit, x, shortcut *tensor.Tensor)
+	// BranchGrad is its derivative. It adds in this order: to dshortcut, then
+	// from the last unit to the first to Gamma, Beta and W, then to dx; so one
+	// tensor may stand in several places, fresh in the first of them.
+	BranchGrad(p Branch, dx, dshortcut Acc, du []UnitGrad, u []Unit, x, y, dy *tensor.Tensor)
+	// BranchEval is Branch with the given, constant Mean and Var; Z plays no
+	// part.
+	BranchEval(p Branch, y *tensor.Tensor, u []Unit, x, shortcut *tensor.Tensor)
+}
+
+// Norm is the norm of unit i.
+func (p Branch) Norm(i int) BatchNorm {
+	return BatchNorm{Eps: p.Eps, ReLU: p.ReLU || i < len(p.Convs)-1}
+}

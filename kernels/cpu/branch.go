@@ -1,0 +1,180 @@
+package cpu
+
+import (
+	"sync"
+
+	"phase/kernels"
+	"phase/tensor"
+)
+
+// A link is one convolution of a branch at work, between the norm before it and
+// the norm behind it. Work goes by items of a few images: what the norm before
+// makes of them, the convolution and the sums that the norm behind it needs are
+// computed while the images are in the near caches, so that memory sees each
+// tensor once. Items, and the partial sums they leave, go by shape alone.
+type link struct {
+	*Backend
+	conv          *gather
+	before, after *norming // of the source, nil if it is taken as it is, and of the destination
+	images, group int      // in all and in an item
+	source, dest  int      // floats of an image on either side
+	derivative
+}
+
+var links = sync.Pool{New: func() any { return new(link) }}
+
+// itemFloats bounds the images of an item, as far as there are several: they
+// share the second cache with what a convolution copies.
+const itemFloats = 64 << 10
+
+// link plans a convolution of the images x into the images z.
+func (b *Backend) link(z, x *tensor.Tensor) *link {
+	l := links.Get().(*link)
+	n := z.Dim(0)
+	*l = link{Backend: b, images: n, source: x.Size() / n, dest: z.Size() / n, derivative: derivative{phases: l.phases[:0]}}
+	l.group = max(1, min(n, itemFloats/(l.source+l.dest)))
+	return l
+}
+
+func (l *link) done() {
+	clear(l.phases)
+	*l = link{derivative: derivative{phases: l.phases[:0]}}
+	links.Put(l)
+}
+
+// items is the number of items.
+func (l *link) items() int { return ceil(l.images, l.group) }
+
+// item is the images of an item.
+func (l *link) item(i int) (first, n int) {
+	first = i * l.group
+	return first, min(l.group, l.images-first)
+}
+
+// input is what the convolution sees of n images: those of src, or what the
+// norm before makes of them, in buf.
+func (l *link) input(src, buf []float32, first, n int) []float32 {
+	src = src[first*l.source:][:n*l.source]
+	if l.before == nil {
+		return src
+	}
+	l.before.applyTo(buf[:len(src)], src, nil)
+	return buf[:len(src)]
+}
+
+// inputSize is the memory that input needs.
+func (l *link) inputSize() int {
+	if l.before == nil {
+		return 0
+	}
+	return l.group * l.source
+}
+
+// forward computes an item and its statistics.
+func (l *link) forward(i int) {
+	first, n := l.item(i)
+	s := l.pool.get(l.inputSize())
+	defer l.pool.put(s)
+	l.gatherImages(l.conv, l.input(l.conv.src, s.f, first, n), l.conv.dst[first*l.dest:][:n*l.dest], n)
+	l.after.inSpan(i, l.after.statistics)
+}
+
+// Branch is a chain of convolutions, each normalised by its own statistics.
+func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
+	if y.DType() != tensor.F32 || y.Size() == 0 {
+		b.Backend.Branch(p, y, u, x, shortcut)
+		return
+	}
+	var before *norming
+	for i, v := range u {
+		l := b.link(v.Z, x)
+		l.before = before
+		l.after = b.normingBy(p.Norm(i), v.Z.Dim(1), tensor.Data[float32](v.Z), v.Z.Size(), l.group*l.dest)
+		s := b.prepare(convolution(p.Convs[i], v.Z, x, v.W))
+		l.conv = &s.gather
+		par(l.items(), l.forward)
+		l.after.settle(v.Mean, v.Var, v.Gamma, v.Beta)
+		if before != nil {
+			before.done()
+		}
+		before, x = l.after, v.Z
+		b.pool.put(s)
+		l.done()
+	}
+	before.applyAll(y, shortcut)
+	before.done()
+}
+
+// A chain is a branch in evaluation mode at work. An item goes through all its
+// convolutions in the near caches.
+type chain struct {
+	*Backend
+	y, x, shortcut []float32
+	units          []chainUnit
+	images, group  int
+	most           int // floats of an image between convolutions, at most
+}
+
+type chainUnit struct {
+	conv         *scratch
+	norm         *norming
+	source, dest int // floats of an image
+}
+
+var chains = sync.Pool{New: func() any { return new(chain) }}
+
+// BranchEval is a chain of convolutions, each normalised by given statistics.
+func (b *Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
+	if y.DType() != tensor.F32 || y.Size() == 0 {
+		b.Backend.BranchEval(p, y, u, x, shortcut)
+		return
+	}
+	c := chains.Get().(*chain)
+	*c = chain{Backend: b, y: tensor.Data[float32](y), x: tensor.Data[float32](x), units: c.units[:0], images: y.Dim(0)}
+	if shortcut != nil {
+		c.shortcut = tensor.Data[float32](shortcut)
+	}
+	size := 0 // floats of an image on both sides of a convolution, at most
+	s := x.Shape()
+	for i, v := range u {
+		ws, conv := v.W.Shape(), p.Convs[i]
+		z := tensor.Shape{s[0], ws[0], conv.Out(s[2], ws[2]), conv.Out(s[3], ws[3])}
+		unit := chainUnit{conv: b.prepare(convolutionOf(conv, z, s, v.W)), source: s[1:].Size(), dest: z[1:].Size()}
+		unit.norm = b.normingBy(p.Norm(i), z[1], nil, unit.dest, unit.dest)
+		unit.norm.given(v.Mean, v.Var, v.Gamma, v.Beta)
+		c.units = append(c.units, unit)
+		c.most, size = max(c.most, unit.dest), max(size, unit.source+unit.dest)
+		s = z
+	}
+	c.group = max(1, min(c.images, itemFloats/size))
+	par(ceil(c.images, c.group), c.item)
+	for _, unit := range c.units {
+		b.pool.put(unit.conv)
+		unit.norm.done()
+	}
+	clear(c.units)
+	*c = chain{units: c.units[:0]}
+	chains.Put(c)
+}
+
+// item computes some images.
+func (c *chain) item(i int) {
+	first, n := i*c.group, min(c.group, c.images-i*c.group)
+	s := c.pool.get(2 * n * c.most)
+	defer c.pool.put(s)
+	src := c.x[first*c.units[0].source:][:n*c.units[0].source]
+	for k, u := range c.units {
+		z := s.f[k%2*n*c.most:][:n*u.dest]
+		c.gatherImages(&u.conv.gather, src, z, n)
+		if k < len(c.units)-1 {
+			u.norm.applyTo(z, z, nil)
+			src = z
+			continue
+		}
+		var shortcut []float32
+		if c.shortcut != nil {
+			shortcut = c.shortcut[first*u.dest:][:n*u.dest]
+		}
+		u.norm.applyTo(c.y[first*u.dest:][:n*u.dest], z, shortcut)
+	}
+}

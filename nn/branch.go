@@ -1,0 +1,86 @@
+package nn
+
+import (
+	"phase/autograd"
+	"phase/kernels"
+)
+
+// A layer is a convolution and the norm behind it.
+type layer struct {
+	conv *Conv2D
+	norm *BatchNorm
+}
+
+// A branch applies layers one after the other, with ReLU between them. It is
+// memory that training uses again; the zero value is ready.
+type branch struct {
+	p     autograd.BranchParam
+	units []autograd.BranchUnit
+}
+
+// forward is the layers' output plus the shortcut, if that is not nil, and ReLU
+// of it if relu is set: in one op, unless somebody wants to see each layer.
+func (b *branch) forward(p *Pass, x, shortcut *autograd.Var, relu bool, layers ...layer) *autograd.Var {
+	if p.trace != nil || !fusible(layers) {
+		return composed(p, x, shortcut, relu, layers)
+	}
+	if !p.Train {
+		b = new(branch) // a model may evaluate several batches at once
+	}
+	b.p = autograd.BranchParam{Branch: kernels.Branch{Convs: b.p.Convs[:0], Eps: layers[0].norm.Eps, ReLU: relu}, Mean: b.p.Mean[:0], Var: b.p.Var[:0]}
+	b.units = b.units[:0]
+	for _, l := range layers {
+		b.p.Convs = append(b.p.Convs, l.conv.Op)
+		b.units = append(b.units, autograd.BranchUnit{W: l.conv.Weight, Gamma: l.norm.Weight, Beta: l.norm.Bias, Mean: l.norm.RunningMean, Var: l.norm.RunningVar})
+	}
+	if !p.Train {
+		return autograd.BranchEval(x, shortcut, b.units, b.p.Branch)
+	}
+	if p.Frozen {
+		seen := b.p
+		seen.Mean, seen.Var = nil, nil
+		return autograd.Branch(x, shortcut, b.units, seen)
+	}
+	for _, l := range layers {
+		mean, variance := l.norm.batch()
+		b.p.Mean, b.p.Var = append(b.p.Mean, mean), append(b.p.Var, variance)
+	}
+	y := autograd.Branch(x, shortcut, b.units, b.p)
+	s := x.Shape()
+	n, h, w := s[0], s[2], s[3]
+	for _, l := range layers {
+		k := l.conv.Weight.Shape()
+		h, w = l.conv.Op.Out(h, k[2]), l.conv.Op.Out(w, k[3])
+		l.norm.track(n * h * w)
+	}
+	return y
+}
+
+// fusible reports whether one op can be all the layers.
+func fusible(layers []layer) bool {
+	for _, l := range layers {
+		if l.conv.Bias != nil || l.norm.Eps != layers[0].norm.Eps {
+			return false
+		}
+	}
+	return true
+}
+
+// composed is forward, layer by layer.
+func composed(p *Pass, x, shortcut *autograd.Var, relu bool, layers []layer) *autograd.Var {
+	for i, l := range layers {
+		x = l.conv.Forward(p, x)
+		switch {
+		case i < len(layers)-1 || relu && shortcut == nil:
+			x = l.norm.ReLU(p, x)
+		case relu:
+			x = l.norm.AddReLU(p, x, shortcut)
+		default:
+			x = l.norm.Forward(p, x)
+			if shortcut != nil {
+				x = autograd.Add(x, shortcut)
+			}
+		}
+	}
+	return x
+}
