@@ -43,6 +43,7 @@ type program struct {
 	progress string
 	threads  int
 	variant  string
+	exact    bool
 }
 
 // run is the whole command; it returns the exit status.
@@ -124,7 +125,8 @@ it is compared with, and shows every number on the way.`,
 	f.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
 	f.StringVar(&p.progress, "progress", "auto", "auto, bar, plain or none")
 	f.IntVar(&p.threads, "threads", 0, "processors to use; 0 takes all")
-	f.StringVar(&p.variant, "cpu", "", "kernels to use: "+strings.Join(cpu.Variants(), ", ")+", or exact, without Winograd (default the fastest, or $PHASE_CPU)")
+	f.StringVar(&p.variant, "cpu", "", "kernels to use: "+strings.Join(cpu.Variants(), ", ")+" (default the fastest, or $PHASE_CPU)")
+	f.BoolVar(&p.exact, "exact", false, "convolutions as the sums that define them, without Winograd's shortcut")
 	root.AddCommand(p.commands()...)
 	for _, c := range root.Commands() {
 		c.Flags().SortFlags = false
@@ -170,6 +172,9 @@ func (p *program) prepare() error {
 	name, from := p.variant, "--cpu"
 	if name == "" {
 		name, from = os.Getenv("PHASE_CPU"), "PHASE_CPU"
+	}
+	if p.exact {
+		name = cpu.Exact(name)
 	}
 	if name != "" {
 		if err := cpu.Select(name); err != nil {

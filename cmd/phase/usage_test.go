@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"phase/kernels/cpu"
 )
 
 // every lists all commands with the words that call them.
@@ -225,6 +228,17 @@ func TestJSON(t *testing.T) {
 }
 
 // TestQuiet: -q leaves nothing but results.
+// TestExact chooses sums as they are defined, with any variant.
+func TestExact(t *testing.T) {
+	t.Cleanup(func() { _ = cpu.Select(os.Getenv("PHASE_CPU")) })
+	if out := succeed(t, "info", "--cpu", "go", "--exact"); !strings.Contains(out, "go-exact") {
+		t.Errorf("info --cpu go --exact does not name go-exact:\n%s", out)
+	}
+	if out := succeed(t, "info", "--exact"); !strings.Contains(out, cpu.Variants()[0]+"-exact") && os.Getenv("PHASE_CPU") == "" {
+		t.Errorf("info --exact does not name %s-exact:\n%s", cpu.Variants()[0], out)
+	}
+}
+
 func TestQuiet(t *testing.T) {
 	if out := succeed(t, "ops", "-q"); strings.Contains(out, "each in f32") {
 		t.Errorf("ops -q says more than the table: %.200s", out)

@@ -108,9 +108,12 @@ func TestSelect(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := New(strings.TrimPrefix(name+"-exact", "-"))
+		b, err := New(Exact(name))
 		if err != nil || b.wino.image != nil || b.name != plain.name+"-exact" {
 			t.Errorf("%q without Winograd is %v (%v), want %s-exact", name, b, err, plain.name)
+		}
+		if again := Exact(Exact(name)); again != Exact(name) {
+			t.Errorf("the exact form of %q is %q", Exact(name), again)
 		}
 	}
 	if err := Select("mmx"); err == nil || !strings.Contains(err.Error(), `"mmx"`) || !strings.Contains(err.Error(), "go") {

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -23,6 +24,15 @@ var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm:
 // computes convolutions as the sums that define them, without Winograd's
 // shortcut.
 const exact = "exact"
+
+// Exact is the name of the exact form of the variant with the given name, which
+// may be empty, for the best one, or that of an exact form already.
+func Exact(name string) string {
+	if name == "" || name == exact || strings.HasSuffix(name, "-"+exact) {
+		return cmp.Or(name, exact)
+	}
+	return name + "-" + exact
+}
 
 // Variants lists the variants that this processor can run, best first. Each of
 // them has an exact form, see New.
