@@ -16,9 +16,11 @@ var conv2d = Define(Rule[kernels.Conv2D]{
 	Backward: func(c *Ctx, p kernels.Conv2D) {
 		if dx := c.DIn(0); dx.Wanted() {
 			c.K.Conv2DGradX(p, dx, c.In[1], c.DOut)
+			c.Part("input gradient")
 		}
 		if dw := c.DIn(1); dw.Wanted() {
 			c.K.Conv2DGradW(p, dw, c.In[0], c.DOut)
+			c.Part("weight gradient")
 		}
 	},
 	Samples: func(g *Gen) []Sample[kernels.Conv2D] {

@@ -170,7 +170,14 @@ func (n *node[P]) back() {
 		panic(tensor.Errorf(n.rule.Name, "has no derivative, but one is wanted through it"))
 	}
 	n.DOut = n.out.Grad
+	traced := n.tape.Trace != nil
+	if traced {
+		n.tape.begin(n.rule.Name, n.p, &n.Ctx)
+	}
 	n.rule.Backward(&n.Ctx, n.p)
+	if traced && n.tape.call.Part == "" {
+		n.tape.part(Backward)
+	}
 	n.tape.mem.giveBack(n.out.Grad)
 	n.out.Grad = nil
 }
@@ -217,7 +224,14 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 		n.Out = r.View(p, n.In[0])
 	} else {
 		n.Out = n.lend(formOf(n.In[0].Device(), d, r.imagesOut(n.In, shape), shape))
+		traced := n.tape != nil && n.tape.Trace != nil
+		if traced {
+			n.tape.begin(r.Name, p, &n.Ctx)
+		}
 		r.Forward(&n.Ctx, p)
+		if traced {
+			n.tape.part(Forward)
+		}
 	}
 	if n.tape == nil {
 		out := &Var{Value: n.Out, lost: lost || wants}

@@ -1,6 +1,8 @@
 package autograd
 
 import (
+	"time"
+
 	"phase/kernels"
 	"phase/tensor"
 )
@@ -14,11 +16,16 @@ type Tape struct {
 	Eval bool
 	// Poison fills memory with NaN when its life ends: for tests.
 	Poison bool
+	// Trace, if not nil, is told of each op after it has computed: for profiles.
+	Trace func(c Call)
 
 	steps []step
 	mem   arena
 	vars  []*Var // lent, then reused after Reset
 	used  int
+
+	call Call // under way, if there is a Trace
+	from time.Time
 }
 
 // A step is one recorded op.

@@ -161,6 +161,24 @@ type Convolver interface {
 	Conv2DGradW(p Conv2D, dw Acc, x, dy *tensor.Tensor)
 }
 
+// A Side is what of y = x ⋆ w a kernel computes.
+type Side uint8
+
+// The sides.
+const (
+	SideY Side = iota // Conv2D
+	SideX             // Conv2DGradX
+	SideW             // Conv2DGradW
+)
+
+// A Describer is a Backend that can say by which algorithm and kernels it would
+// compute: for people and profiles. The tensors are those of the call; a gradient
+// has the shape of its value.
+type Describer interface {
+	DescribeConv2D(s Side, p Conv2D, y, x, w *tensor.Tensor) string
+	DescribeGemm(g Gemm, c, a, b *tensor.Tensor) string
+}
+
 // BatchNorm describes batch normalisation, y = γ(x-μ)/√(σ²+Eps) + β, over all
 // axes but the second of x, which is channels-last (n,c,h,w) or row-major
 // (n,c). If ReLU is set then y = max(0, ·); a residual, where given, is added

@@ -98,18 +98,26 @@ func (b *Backend) weightGrad(c gather) weightGrad {
 		g.chunks = max(1, min(g.chunks, g.tileRows()*g.rowTiles()/chunkTiles))
 		most = liftedFloats
 		g.pieces = ceil(g.out, liftedOutputs)
-	} else if g.same3x3() {
-		for i := range b.conv.patches {
-			if p := &b.conv.patches[i]; g.out%p.outputs == 0 {
-				g.patches, g.pieces = p, g.out/p.outputs
-				break
-			}
-		}
+	} else if g.patches = b.conv.directGradW(&g.gather); g.patches != nil {
+		g.pieces = g.out / g.patches.outputs
 	}
 	for g.chunks > 1 && g.chunks*g.size > most {
 		g.chunks /= 2
 	}
 	return g
+}
+
+// directGradW are the kernels that compute the weight gradient of g on the images
+// themselves, or nil.
+func (k *convKernels) directGradW(g *gather) *patchKernels {
+	if g.same3x3() {
+		for i := range k.patches {
+			if p := &k.patches[i]; g.out%p.outputs == 0 {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 func (b *Backend) runWeightGrad(g *weightGrad) {

@@ -16,9 +16,10 @@ type variant struct {
 	wino  winogradKernels
 	norm  normKernels
 	point pointwiseKernels
+	peak  peakKernels
 }
 
-var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo}
+var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo}
 
 // exact, behind a variant's name and a hyphen or alone, chooses the backend that
 // computes convolutions as the sums that define them, without Winograd's

@@ -20,6 +20,7 @@ var families = []struct {
 	{"winograd_amd64.s", winograd},
 	{"norm_amd64.s", norm},
 	{"pointwise_amd64.s", pointwise},
+	{"peak_amd64.s", peak},
 }
 
 func main() {

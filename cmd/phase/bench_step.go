@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"phase/autograd"
+	"phase/kernels"
+	"phase/nn"
+	"phase/optim"
+	"phase/tensor"
+)
+
+// A stepper takes steps of training, or of inference, on fixed random images.
+type stepper struct {
+	model           nn.Model
+	x               *tensor.Tensor
+	labels, weights *tensor.Tensor
+	tape            autograd.Tape
+	opt             optim.Optimizer // nil for inference
+	gradMS          float64         // of the last step, spent on the loss and its gradient
+}
+
+func (b *bench) newStepper(training bool) (*stepper, error) {
+	m, err := nn.New(b.model, nn.Config{Width: b.width, Classes: b.classes, Channels: 3, Size: b.size, Seed: 1})
+	if err != nil {
+		return nil, usagef("--model: %v", err)
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	y, w := make([]int64, b.batch), make([]float32, b.batch)
+	for i := range y {
+		y[i], w[i] = r.Int64N(int64(b.classes)), 1
+	}
+	s := &stepper{model: m, x: normal(r, b.batch, 3, b.size, b.size), labels: tensor.Of(y, b.batch), weights: tensor.Of(w, b.batch)}
+	s.tape.Eval = !training
+	if training {
+		s.opt = &optim.SGD{Params: optim.All(nn.Params(m)), Momentum: .9, Decay: 5e-4}
+		if b.sam > 0 {
+			s.opt = &optim.SAM{Rho: b.sam, Base: s.opt}
+		}
+	}
+	return s, nil
+}
+
+// step takes one.
+func (s *stepper) step() {
+	if s.opt == nil {
+		s.tape.Reset()
+		s.model.Forward(&nn.Pass{}, s.tape.Watch(s.x))
+		return
+	}
+	s.gradMS = 0
+	s.opt.Step(.1, func(pass int) float64 {
+		start := time.Now()
+		defer func() { s.gradMS += since(start) }()
+		s.tape.Reset()
+		l := autograd.Mean(autograd.SoftmaxLoss(s.model.Forward(&nn.Pass{Train: true, Frozen: pass > 0}, s.tape.Watch(s.x)), s.labels, s.weights, kernels.SoftmaxLoss{}))
+		s.tape.Backward(l)
+		return l.Item()
+	})
+}
+
+// flops is the multiplications and additions of a step's convolutions and matrix
+// products.
+func (s *stepper) flops() float64 {
+	sum := 0.
+	s.tape.Trace = func(c autograd.Call) { sum += callFlops(c) }
+	s.step()
+	s.tape.Trace = nil
+	return sum
+}
+
+// step measures steps of training or inference.
+func (b *bench) step(training bool) error {
+	s, err := b.newStepper(training)
+	if err != nil {
+		return err
+	}
+	m := b.calibrate()
+	what := "inference"
+	if training {
+		what = "training step"
+	}
+	t, err := b.measure(what, s.step)
+	if err != nil {
+		return err
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s.step()
+	runtime.ReadMemStats(&after)
+	allocated := after.TotalAlloc - before.TotalAlloc
+	t.work = m.workIn(t.MedianMS, s.flops(), 0)
+	rate := float64(b.batch) / t.MedianMS * 1e3
+	var profile *stepProfile
+	if b.verbose {
+		if profile, err = b.profileOf(s, m); err != nil {
+			return err
+		}
+	}
+	if b.json {
+		return b.printJSON(struct {
+			Bench      string  `json:"bench"`
+			Model      string  `json:"model"`
+			Batch      int     `json:"batch"`
+			Size       int     `json:"size"`
+			Parameters int     `json:"parameters"`
+			Backend    string  `json:"backend"`
+			StepMS     float64 `json:"step_ms"`
+			MinMS      float64 `json:"min_ms"`
+			MaxMS      float64 `json:"max_ms"`
+			Rate       float64 `json:"images_per_second"`
+			GFLOPS     float64 `json:"gflops"`
+			Share      float64 `json:"share_of_peak"`
+			Allocated  uint64  `json:"allocated_bytes"`
+			Heap       uint64  `json:"heap_bytes"`
+			Machine    machine `json:"machine"`
+			*stepProfile
+		}{what, b.model, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, m, profile})
+	}
+	fmt.Fprintf(b.out, "%v\n%s of %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s, %.0f%% of the peak; a step allocates %d bytes\n",
+		m, what, b.model, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, 100*t.Share, allocated)
+	if profile != nil {
+		profile.print(b)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"phase/kernels"
+	"phase/tensor"
+)
+
+var _ kernels.Describer = (*Backend)(nil)
+
+// DescribeConv2D asks where the convolution itself does: winograd with the tiles
+// of its 36 products, direct with the strip of pixels by outputs or, in a weight
+// gradient, the patch of channels by outputs, lowered with the tile of its matrix
+// product.
+func (b *Backend) DescribeConv2D(s kernels.Side, p kernels.Conv2D, y, x, w *tensor.Tensor) string {
+	if y.DType() != tensor.F32 {
+		return "ref"
+	}
+	var names []string
+	switch s {
+	case kernels.SideW:
+		names = append(names, b.nameGradW(b.weightGrad(convolution(p, y, x, w))))
+	case kernels.SideX:
+		for phase := range p.S() * p.S() { // pixels take through different taps
+			g := inputGrad(p, kernels.Acc{T: x}, w, y, phase)
+			if name := b.nameGather(g); name != "" && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	default:
+		names = append(names, b.nameGather(convolution(p, y, x, w)))
+	}
+	return strings.Join(names, ", ")
+}
+
+// nameGather says how g is computed; nothing, if it takes from nowhere.
+func (b *Backend) nameGather(g gather) string {
+	strip := b.conv.direct(&g)
+	switch {
+	case g.k() == 0:
+		return ""
+	case b.wino.fits(&g):
+		return "winograd, gemm " + b.gemm.name(b.winogradTiles(&g), g.out)
+	case strip != nil:
+		return fmt.Sprintf("direct %dx%d", strip.pixels, strip.outputs)
+	}
+	return "lowered, gemm " + b.gemm.name(g.block(maxRows), g.out)
+}
+
+// nameGradW says how g is computed.
+func (b *Backend) nameGradW(g weightGrad) string {
+	switch {
+	case g.winograd:
+		return "winograd, gemm " + b.gemm.name(g.in, min(liftedOutputs, g.out))
+	case g.patches != nil:
+		return fmt.Sprintf("direct %dx%d", g.patches.list[0].channels, g.patches.outputs)
+	}
+	return "lowered, gemm " + b.gemm.name(g.k(), min(pieceOutputs, ceil(g.out, panel)*panel))
+}
+
+// winogradTiles is how many tiles are multiplied at once.
+func (b *Backend) winogradTiles(g *gather) int {
+	return min(g.tileRowsAtOnce(), g.tileRows()) * g.rowTiles()
+}
+
+// DescribeGemm names the tile that most of the product consists of.
+func (b *Backend) DescribeGemm(_ kernels.Gemm, c, _, _ *tensor.Tensor) string {
+	if c.DType() != tensor.F32 {
+		return "loops in float64"
+	}
+	return "gemm " + b.gemm.name(min(blockM, c.Dim(0)), c.Dim(1))
+}
+
+// name is the largest tile of a product of m rows and n columns.
+func (g *gemmKernels) name(m, n int) string {
+	list, panels := g.narrow, 1
+	if g.wide != nil && n >= 2*panel {
+		list, panels = g.wide, 2
+	}
+	for m < list[0].rows && len(list) > 1 {
+		list = list[1:]
+	}
+	return fmt.Sprintf("%dx%d", list[0].rows, panels*panel)
+}
