@@ -1,11 +1,14 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"phase/kernels/cpu"
 )
 
-func init() { streamFloats = 1 << 18 }
+func init() { streamFloats, pairSamples = 1<<18, 50 }
 
 // sane reports what is wrong with a timing.
 func (t timing) wrong() string {
@@ -37,10 +40,11 @@ type rowsJSON struct {
 }
 
 func TestBenchKernels(t *testing.T) {
+	t.Cleanup(func() { _ = cpu.Select(os.Getenv("PHASE_CPU")) })
 	for _, c := range []struct {
 		args string
 		rows int
-	}{{"conv --batch 1 --times 1", 18}, {"conv --batch 1 --width 4 --times 1 --cpu go", 18}, {"gemm --times 1", 5}} {
+	}{{"conv --batch 1 --times 1", 18}, {"gemm --times 1", 5}, {"conv --batch 1 --width 4 --times 1 --cpu go", 18}} {
 		var got rowsJSON
 		succeedJSON(t, &got, strings.Fields("bench "+c.args)...)
 		if w := got.Machine.wrong(); w != "" {
@@ -55,8 +59,8 @@ func TestBenchKernels(t *testing.T) {
 			}
 		}
 	}
-	if out := succeed(t, "bench", "gemm", "--times", "1"); !strings.Contains(out, "peak") || strings.Count(out, "\n") != 7 {
-		t.Errorf("bench gemm prints\n%s", out)
+	if out := succeed(t, strings.Fields("bench conv --batch 1 --width 4 --times 1")...); !strings.Contains(out, "peak") || strings.Count(out, "\n") != 20 {
+		t.Errorf("bench conv prints\n%s", out)
 	}
 }
 
@@ -133,5 +137,118 @@ func TestStepProfile(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("bench step-profile has no %q:\n%s", want, out)
 		}
+	}
+}
+
+// TestBenchGrow: every size of every axis has its row, and what they are told to
+// differ by is what differs.
+func TestBenchGrow(t *testing.T) {
+	var got struct {
+		Machine machine
+		Rows    []grown
+	}
+	succeedJSON(t, &got, strings.Fields("bench grow --model resnet8 --width 4 --size 8 --batch 2 --times 1 --threads 2")...)
+	work := map[string]float64{}
+	for _, r := range got.Rows {
+		if w := r.wrong(); w != "" || r.NS <= 0 || r.Best <= 0 {
+			t.Errorf("%+v %s", r, w)
+		}
+		work[r.What] = r.GFLOPS * r.MedianMS
+	}
+	want := 2 // threads
+	for _, a := range axes {
+		want += len(a.at)
+	}
+	if w := got.Machine.wrong(); w != "" || len(got.Rows) != want || got.Machine.Threads != 2 {
+		t.Errorf("%d rows, want %d; %+v %s", len(got.Rows), want, got.Machine, w)
+	}
+	for _, c := range []struct {
+		large, small string
+		times        float64
+	}{{"batch 512", "batch 8", 64}, {"batch 64", "batch 32", 2}, {"threads 2", "threads 1", 1}} {
+		if !near(work[c.large], c.times*work[c.small], 1e-6, 0) {
+			t.Errorf("%s has %g operations, %s %g, want %v times as many", c.large, work[c.large], c.small, work[c.small], c.times)
+		}
+	}
+	if !(work["width 128"] > 100*work["width 8"] && work["depth 110"] > 10*work["depth 8"]) {
+		t.Errorf("neither width nor depth grows: %v", work)
+	}
+	var some struct{ Rows []grown }
+	succeedJSON(t, &some, strings.Fields("bench grow --axes depth --width 4 --size 8 --batch 2 --times 1")...)
+	if len(some.Rows) != len(axes[2].at) || some.Rows[0].What != "depth 8" {
+		t.Errorf("--axes depth gives %+v", some.Rows)
+	}
+}
+
+func TestBenchLossMSR(t *testing.T) {
+	features := put(t, []float32{1, 2, 3, 5, 4, 4, 0, 1}, 4, 2)
+	for _, c := range []struct {
+		args string
+		want []string
+	}{
+		{"loss --times 1", []string{"128x100 daw", "128x100 gradient", "128x100 daw and gradient", "128x100 copy, one thread", "1024x1000 copy, all threads"}},
+		{"loss --batch 3 --classes 5 --times 1", []string{"3x5 daw and gradient", "3x5 copy, all threads"}},
+		{"msr --samples 40 --dim 3 --classes 4 --times 1", []string{"40x3 msr", "40x3 plain sum", "40x3 msr and reading the file", "one class of 50 msr", "one class of 50 pairwise"}},
+		{"msr --classes 2 --times 1 --features " + features, []string{"4x2 msr", "4x2 reading the file"}},
+	} {
+		var got rowsJSON
+		succeedJSON(t, &got, strings.Fields("bench "+c.args)...)
+		rows := map[string]timing{}
+		for _, r := range got.Rows {
+			if w := r.wrong(); w != "" || r.MB == 0 || r.GBs == 0 {
+				t.Errorf("bench %s: %+v %s", c.args, r, w)
+			}
+			rows[r.What] = r
+		}
+		if w := got.Machine.wrong(); w != "" {
+			t.Errorf("bench %s: %s", c.args, w)
+		}
+		for _, w := range c.want {
+			if _, ok := rows[w]; !ok {
+				t.Errorf("bench %s has no row %q: %+v", c.args, w, got.Rows)
+			}
+		}
+	}
+	refuse(t, exitFailed, []string{"want float32 features (n,d)"}, "bench", "msr", "--features", put(t, []float64{1, 2}, 1, 2))
+	refuse(t, exitFailed, []string{"nowhere.npy"}, "bench", "msr", "--features", "nowhere.npy")
+}
+
+func TestBenchLoad(t *testing.T) {
+	var got struct {
+		Machine machine
+		Rows    []loaded
+	}
+	succeedJSON(t, &got, strings.Fields("bench load --samples 3 --batch 2 --times 1 --threads 2")...)
+	if len(got.Rows) != 5 || got.Machine.wrong() != "" {
+		t.Errorf("%+v", got)
+	}
+	for _, r := range got.Rows {
+		if w := r.wrong(); w != "" || r.Images != 3 || !near(r.Rate, 3e3/r.MedianMS, 1e-9, 0) || !near(r.PerCore, r.Rate/2, 1e-9, 0) {
+			t.Errorf("%+v %s", r, w)
+		}
+	}
+	if out := succeed(t, strings.Fields("bench load --samples 1 --times 1")...); strings.Count(out, "\n") != 7 || !strings.Contains(out, "first epoch") {
+		t.Errorf("bench load prints\n%s", out)
+	}
+}
+
+// TestBenchFlags: a flag that means nothing to the subject is refused, and so is
+// what is out of its range.
+func TestBenchFlags(t *testing.T) {
+	for args, want := range map[string]string{
+		"gemm --batch 3":             "bench gemm has no use for --batch",
+		"infer --sam 1":              "bench infer has no use for --sam",
+		"load --features x":          "bench load has no use for --features",
+		"train --axes batch":         "bench train has no use for --axes",
+		"grow --axes dept":           "did you mean depth?",
+		"msr --samples 0":            "--samples 0: want 1 to",
+		"msr --dim 70000":            "--dim 70000: want 1 to",
+		"train --width -1":           "--width -1: want 1 to",
+		"train --sam -1":             "--sam -1: want 0 to",
+		"step-profil":                "did you mean step-profile?",
+		"train --model resnet33":     "--model: ",
+		"step-profile --model resnt": "--model: ",
+	} {
+		refuse(t, exitUsage, []string{want}, strings.Fields("bench "+args)...)
 	}
 }
