@@ -78,7 +78,6 @@ func (b *bench) step(training bool) error {
 	if err != nil {
 		return err
 	}
-	m := b.calibrate()
 	what := "inference"
 	if training {
 		what = "training step"
@@ -92,6 +91,7 @@ func (b *bench) step(training bool) error {
 	s.step()
 	runtime.ReadMemStats(&after)
 	allocated := after.TotalAlloc - before.TotalAlloc
+	m := b.calibrate() // only now: it takes memory of its own
 	t.work = m.workIn(t.MedianMS, s.flops(), 0)
 	rate := float64(b.batch) / t.MedianMS * 1e3
 	var profile *stepProfile
@@ -116,9 +116,10 @@ func (b *bench) step(training bool) error {
 			Share      float64 `json:"share_of_peak"`
 			Allocated  uint64  `json:"allocated_bytes"`
 			Heap       uint64  `json:"heap_bytes"`
+			Process    uint64  `json:"process_bytes"` // all memory from the system
 			Machine    machine `json:"machine"`
 			*stepProfile
-		}{what, b.model, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, m, profile})
+		}{what, b.model, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, after.Sys, m, profile})
 	}
 	fmt.Fprintf(b.out, "%v\n%s of %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s, %.0f%% of the peak; a step allocates %d bytes\n",
 		m, what, b.model, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, 100*t.Share, allocated)
