@@ -11,6 +11,7 @@ type Call struct {
 	Op      string
 	Param   any              // the rule's P
 	In      []*tensor.Tensor // as the kernels see them; valid until Trace returns
+	Wants   []bool           // which of them want a gradient
 	Out     *tensor.Tensor
 	Part    string // Forward, Backward, or what Ctx.Part calls a part of Backward
 	Seconds float64
@@ -24,7 +25,10 @@ const (
 
 // begin starts the clock for a call.
 func (t *Tape) begin(op string, param any, c *Ctx) {
-	t.call = Call{Op: op, Param: param, In: c.In, Out: c.Out}
+	t.call = Call{Op: op, Param: param, In: c.In, Wants: make([]bool, len(c.vars)), Out: c.Out}
+	for i, v := range c.vars {
+		t.call.Wants[i] = v.wants
+	}
 	t.from = time.Now()
 }
 

@@ -54,7 +54,12 @@ func (b *bench) conv() error {
 
 // convName says of a convolution: channels@size -> channels, filter, stride.
 func convName(p kernels.Conv2D, x, w *tensor.Tensor) string {
-	return fmt.Sprintf("%d@%d -> %d %dx%d /%d", x.Dim(1), x.Dim(2), w.Dim(0), w.Dim(2), w.Dim(3), p.S())
+	return fmt.Sprintf("%d@%d -> %s", x.Dim(1), x.Dim(2), filterName(p, w))
+}
+
+// filterName says of filters: channels, extents, stride.
+func filterName(p kernels.Conv2D, w *tensor.Tensor) string {
+	return fmt.Sprintf("%d %dx%d /%d", w.Dim(0), w.Dim(2), w.Dim(3), p.S())
 }
 
 // convFlops is the multiplications and additions of a convolution, taps in the

@@ -95,6 +95,17 @@ func TestBenchStep(t *testing.T) {
 			t.Errorf("bench %s: profile %+v", args, got.Step)
 		}
 	}
+	// A ResNet-8 of width 4 on 8x8 pixels: the stem has 2·4·3·9·64 operations an
+	// image, a stage 2·2·4·4·9·64, but for the second and third a first convolution
+	// of half as many channels; backwards twice as many, but for the images.
+	stem, pair := 2.*4*3*9*64, 2.*4*4*9*64
+	head := 2. * 16 * 3
+	forward := stem + 2*pair + 2*(pair/2+pair) + head
+	var plainStep stepJSON
+	succeedJSON(t, &plainStep, strings.Fields("bench train"+tiny)...)
+	if got, want := plainStep.GFLOPS*plainStep.StepMS*1e6, 2*(3*forward-stem); !near(got, want, 1e-6, 0) {
+		t.Errorf("a step counts %.8g operations, want %.8g", got, want)
+	}
 	// Two passes take twice the work.
 	var plain, sam stepJSON
 	succeedJSON(t, &plain, strings.Fields("bench train"+tiny)...)
@@ -112,12 +123,13 @@ func TestStepProfile(t *testing.T) {
 	if w := got.Machine.wrong(); w != "" || got.Step == nil {
 		t.Fatalf("%+v %s", got, w)
 	}
+	convolves := map[string]bool{"conv2d": true, "branch": true, "residual": true}
 	calls, sum := map[string]int{}, 0.
 	for i, l := range got.Ops {
 		if i > 0 && l.MedianMS > got.Ops[i-1].MedianMS {
 			t.Errorf("line %d takes longer than the one before", i)
 		}
-		if l.Of < 0 || l.Of > 1.1 || l.Share < 0 || l.Share > 4.1 || (l.Op == "conv2d") != (l.Kernel != "") {
+		if l.Of < 0 || l.Of > 1.1 || l.Share < 0 || l.Share > 4.1 || convolves[l.Op] != (l.Kernel != "") || convolves[l.Op] != (l.GFLOPS > 0 && l.Op != "linear") {
 			t.Errorf("%+v", l)
 		}
 		calls[l.Op+" "+l.Part] += l.Calls
@@ -126,14 +138,13 @@ func TestStepProfile(t *testing.T) {
 	if sum < .5 || sum > 1.5 { // medians do not add up exactly
 		t.Errorf("the lines add up to %.2f of the step", sum)
 	}
-	// A ResNet-8 has seven convolutions; nobody wants the images' gradient.
-	for what, want := range map[string]int{"conv2d forward": 7, "conv2d weight gradient": 7, "conv2d input gradient": 6, "linear backward": 1, "softmax_loss forward": 1} {
+	for what, want := range map[string]int{"branch forward": 1, "branch backward": 1, "residual forward": 3, "residual backward": 3, "linear backward": 1, "softmax_loss forward": 1} {
 		if calls[what] != want {
 			t.Errorf("%d calls of %s, want %d", calls[what], what, want)
 		}
 	}
 	out := succeed(t, strings.Fields("bench step-profile"+tiny)...)
-	for _, want := range []string{"peak", "calls", lineOptimizer, lineRest, "conv2d", "weight gradient"} {
+	for _, want := range []string{"peak", "calls", lineOptimizer, lineRest, "residual", "backward"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("bench step-profile has no %q:\n%s", want, out)
 		}
@@ -250,5 +261,29 @@ func TestBenchFlags(t *testing.T) {
 		"step-profile --model resnt": "--model: ",
 	} {
 		refuse(t, exitUsage, []string{want}, strings.Fields("bench "+args)...)
+	}
+}
+
+// TestInfoKernels: info says which kernels are chosen, and a variant by hand
+// changes them.
+func TestInfoKernels(t *testing.T) {
+	t.Cleanup(func() { _ = cpu.Select(os.Getenv("PHASE_CPU")) })
+	var best, plain struct {
+		Gemm         string
+		Convolutions []chosen
+	}
+	succeedJSON(t, &best, "info")
+	succeedJSON(t, &plain, "info", "--cpu", "go")
+	if len(best.Convolutions) != 6 || len(plain.Convolutions) != 6 || plain.Gemm != "gemm 2x16" || best.Gemm == "" {
+		t.Errorf("%+v\n%+v", best, plain)
+	}
+	for i, c := range plain.Convolutions {
+		b := best.Convolutions[i]
+		if c.Forward != "lowered, gemm 2x16" || c.WeightGrad == "" || b.Forward == "" || b.InputGrad == "" || b.WeightGrad == "" || b.Shape != c.Shape {
+			t.Errorf("%+v\n%+v", b, c)
+		}
+	}
+	if out := succeed(t, "info"); !strings.Contains(out, "convolved") || !strings.Contains(out, "gemm 2x16") {
+		t.Errorf("info prints\n%s", out)
 	}
 }

@@ -33,7 +33,7 @@ func TestMeasure(t *testing.T) {
 			line{what: "time", want: 3, a: get("ms"), b: get("ms"), of: of, inverse: true})
 	}
 	sub.lines = append(sub.lines, line{what: "own", want: 1, atMost: true, alone: true, a: get("ms"), unit: "ms"}, line{what: "no figure", a: get("nope"), b: get("ms")})
-	got := sub.measure(setting{rounds: 3}, where{CPU: "C"}, map[string]error{"broken": errors.New("does not build")})
+	got := sub.measure(setting{rounds: 3}, where{CPU: "C"}, map[string]error{"broken": errors.New("does not build")}, false)
 	for i, want := range []result{
 		{Ratio: 2, A: 6, B: 3}, {Ratio: 2.5, A: 2, B: 5},
 		{Missing: "apt install none"}, {Missing: "apt install none"}, {Missing: "does not build"}, {Missing: "does not build"},
@@ -46,6 +46,12 @@ func TestMeasure(t *testing.T) {
 	}
 	if !*got[0].Met || *got[1].Met || *got[6].Met || got[2].Met != nil {
 		t.Error("what is met is told wrong")
+	}
+	sub.asked = "it is large"
+	for _, r := range sub.measure(setting{rounds: 1}, where{}, nil, false) {
+		if r.Ratio != 0 || !strings.Contains(r.Missing, "--rows s: it is large") {
+			t.Errorf("not asked for, but %+v", r)
+		}
 	}
 	text := table(got)
 	for _, want := range []string{"(a) C, 0 cores", "| rate | 6  | 3  (P) | 2.00 (2.00 to 2.00) |", "install: apt install none", "| own |  |  | 2 (2 to 2) ms |", "| yes | a |"} {

@@ -98,6 +98,7 @@ func get(key string) func(f figures) (float64, bool) {
 // A subject is what is measured in one go.
 type subject struct {
 	name    string
+	asked   string // if not empty, why it is only measured when asked for by name
 	sources []source
 	lines   []line
 }
@@ -110,7 +111,13 @@ func subjectNames(s setting) (names []string) {
 }
 
 // measure runs the sources in turns and makes the results of all lines.
-func (sub subject) measure(s setting, at where, broken map[string]error) (results []result) {
+func (sub subject) measure(s setting, at where, broken map[string]error, byName bool) (results []result) {
+	if sub.asked != "" && !byName {
+		for _, l := range sub.lines {
+			results = append(results, result{Row: sub.name, What: l.what, Target: l.target, where: at, Missing: "measured only when asked for: --rows " + sub.name + ": " + sub.asked})
+		}
+		return results
+	}
 	rounds := make([][]figures, s.rounds) // by round, by source
 	peers, failed := make([]string, len(sub.sources)), make([]error, len(sub.sources))
 	for i, c := range sub.sources {

@@ -56,7 +56,7 @@ func subjects(s setting) []subject {
 	}
 	return append(all, s.convolutions(), s.losses(),
 		subject{name: "msr", sources: []source{s.phase("bench", "msr", "--times", "3")}, lines: msrLines("50000x64")},
-		subject{name: "msr-large", sources: []source{s.phase("bench", "msr", "--times", "1", "--samples", "1281167", "--dim", "2048", "--classes", "1000")},
+		subject{name: "msr-large", asked: "10 GB of features, and twice that in memory", sources: []source{s.phase("bench", "msr", "--times", "1", "--samples", "1281167", "--dim", "2048", "--classes", "1000")},
 			lines: msrLines("1281167x2048")[:1]},
 		subject{name: "sam", sources: []source{s.phase("bench", "train", "--sam", ".05"), s.phase("bench", "train")}, lines: []line{
 			{what: "step with SAM over a plain step", target: "at most 2.1 times", want: 2.1, atMost: true, a: get("step_ms"), b: get("step_ms"), of: 1, unit: "ms"}}},

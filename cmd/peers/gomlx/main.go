@@ -84,4 +84,3 @@ func check(err error) {
 		log.Fatal("gomlx: ", err)
 	}
 }
-
