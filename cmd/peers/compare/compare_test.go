@@ -54,7 +54,7 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	text := table(got)
-	for _, want := range []string{"(a) C, 0 cores", "| rate | 6  | 3  (P) | 2.00 (2.00 to 2.00) |", "install: apt install none", "| own |  |  | 2 (2 to 2) ms |", "| yes | a |"} {
+	for _, want := range []string{"(a) C, 0 cores", "| rate | 6 | 3 (P) | 2.00 (2.00 to 2.00) |", "install: apt install none", "| own |  |  | 2 ms (2 to 2) |", "| yes | a |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

@@ -179,8 +179,13 @@ func here(s setting) where {
 	if out, err := exec.Command(filepath.Join(s.dir, "phase"), "info", "--json").Output(); err == nil && json.Unmarshal(out, &info) == nil {
 		w.CPU = strings.TrimSpace(info.CPU)
 	}
-	if out, err := exec.Command("git", "describe", "--always", "--dirty").Output(); err == nil {
-		w.Commit = strings.TrimSpace(string(out))
+	git := func(args ...string) string {
+		out, _ := exec.Command("git", args...).Output() // no git, no commit
+		return strings.TrimSpace(string(out))
+	}
+	w.Commit = git("rev-parse", "--short", "HEAD")
+	if git("status", "--porcelain", "--", ":!docs") != "" { // what is written here does not count
+		w.Commit += " with changes"
 	}
 	return w
 }

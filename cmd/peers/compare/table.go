@@ -50,7 +50,7 @@ func table(results []result) string {
 		figures := [3]string{number(r.A, r.Unit), number(r.B, r.Unit), fmt.Sprintf("%.2f (%.2f to %.2f)", r.Ratio, r.Min, r.Max)}
 		if r.B == 0 { // the figure stands alone
 			figures[1] = ""
-			figures[0], figures[2] = "", fmt.Sprintf("%.4g (%.4g to %.4g) %s", r.Ratio, r.Min, r.Max, r.Unit)
+			figures[0], figures[2] = "", fmt.Sprintf("%s (%s to %s)", number(r.Ratio, r.Unit), number(r.Min, ""), number(r.Max, ""))
 		}
 		if r.Missing != "" {
 			figures = [3]string{"", "", strings.ReplaceAll(r.Missing, "|", "/")}
@@ -68,9 +68,9 @@ func table(results []result) string {
 func number(v float64, unit string) string {
 	switch {
 	case v >= 1000:
-		return fmt.Sprintf("%.0f %s", v, unit)
+		return strings.TrimSpace(fmt.Sprintf("%.0f %s", v, unit))
 	case v < .1:
-		return fmt.Sprintf("%.4f %s", v, unit)
+		return strings.TrimSpace(fmt.Sprintf("%.4f %s", v, unit))
 	}
-	return fmt.Sprintf("%.4g %s", v, unit)
+	return strings.TrimSpace(fmt.Sprintf("%.4g %s", v, unit))
 }
