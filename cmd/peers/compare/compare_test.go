@@ -8,12 +8,12 @@ import (
 
 func TestFigures(t *testing.T) {
 	c := source{args: []string{"echo", `{"peer":"P 1","x":2,"machine":{"peak":7},"rows":[{"what":"a b","ms":3},{"what":"c","ms":4},5]}`}}
-	f, peer, err := c.run()
+	f, peer, err := c.run("env")
 	if err != nil || peer != "P 1" || f["x"] != 2 || f["machine/peak"] != 7 || f["a b/ms"] != 3 || f["c/ms"] != 4 || f["wall_ms"] <= 0 {
 		t.Errorf("%v %q %v", f, peer, err)
 	}
 	for _, args := range [][]string{{"nowhere-to-be-found"}, {"false"}, {"echo", "no JSON"}} {
-		if _, _, err := (source{args: args}).run(); err == nil {
+		if _, _, err := (source{args: args}).run(""); err == nil {
 			t.Errorf("%q: no error", args)
 		}
 	}

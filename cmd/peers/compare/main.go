@@ -2,7 +2,7 @@
 // what came of it into docs/performance.md, between its marks, and
 // docs/performance.json.
 //
-//	go run ./cmd/peers/compare [--rows train,infer,...] [--rounds 3] [--torch PYTHON] [--debian PYTHON]
+//	go run ./cmd/peers/compare [--rows train,infer,...] [--rounds 3] [--torch PYTHON] [--debian PYTHON] [--under COMMAND]
 //
 // A ratio is formed within each round and told as least, median and greatest. A
 // peer that is not there is named, with how to install it. Rows that are not asked
@@ -29,6 +29,7 @@ type setting struct {
 	rounds        int
 	torch, debian string // Python interpreters
 	dir           string // where the built programs lie
+	under         string // the command that runs each measurement, or nothing
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&s.torch, "torch", "python3", "Python with PyTorch from pip")
 	flag.StringVar(&s.debian, "debian", "/usr/bin/python3", "Python with Debian's python3-torch")
 	flag.StringVar(&s.dir, "dir", "", "folder for the programs that it builds; a new one if empty")
+	flag.StringVar(&s.under, "under", "", "a command, without arguments, that runs each measurement: a script that calls taskset, or waits for a quiet moment")
 	flag.Parse()
 	if err := compare(s, *rows, *build); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)

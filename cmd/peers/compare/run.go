@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,7 +16,6 @@ import (
 type source struct {
 	name    string
 	args    []string
-	env     []string
 	install string // how, where it is not there
 	peer    string // the nested module that is built for it, if any
 }
@@ -30,12 +28,16 @@ type figures map[string]float64
 // limit is the time that a run may take.
 const limit = 10 * time.Minute
 
-// run runs c once; peer is what it calls itself.
-func (c source) run() (f figures, peer string, err error) {
+// run runs c once, by way of the command under if that is not empty; peer is what it
+// calls itself.
+func (c source) run(under string) (f figures, peer string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
-	cmd.Env = append(os.Environ(), c.env...)
+	args := c.args
+	if under != "" {
+		args = append([]string{under}, args...)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	start := time.Now()
@@ -132,7 +134,7 @@ func (sub subject) measure(s setting, at where, broken map[string]error, byName 
 			if failed[i] != nil {
 				continue
 			}
-			f, peer, err := c.run()
+			f, peer, err := c.run(s.under)
 			if err != nil {
 				failed[i] = fmt.Errorf("%s: %w", c.name, err)
 				if c.install != "" {
