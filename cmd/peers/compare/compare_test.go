@@ -12,6 +12,10 @@ func TestFigures(t *testing.T) {
 	if err != nil || peer != "P 1" || f["x"] != 2 || f["machine/peak"] != 7 || f["a b/ms"] != 3 || f["c/ms"] != 4 || f["wall_ms"] <= 0 {
 		t.Errorf("%v %q %v", f, peer, err)
 	}
+	c.bare = true
+	if _, _, err := c.run("nowhere-to-be-found"); err != nil {
+		t.Errorf("bare: %v", err)
+	}
 	for _, args := range [][]string{{"nowhere-to-be-found"}, {"false"}, {"echo", "no JSON"}} {
 		if _, _, err := (source{args: args}).run(""); err == nil {
 			t.Errorf("%q: no error", args)

@@ -16,6 +16,7 @@ import (
 type source struct {
 	name    string
 	args    []string
+	bare    bool   // not by way of --under: the process's own time counts
 	install string // how, where it is not there
 	peer    string // the nested module that is built for it, if any
 }
@@ -34,7 +35,7 @@ func (c source) run(under string) (f figures, peer string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	args := c.args
-	if under != "" {
+	if under != "" && !c.bare {
 		args = append([]string{under}, args...)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)

@@ -167,11 +167,12 @@ func (s setting) memory() subject {
 	// What phase has from the system; the process's own peak would count the array by
 	// which bench measures the machine.
 	ours := func(f figures) (float64, bool) { v, ok := f["process_bytes"]; return v / 1e6, ok }
-	train := s.phase("bench", "train", "--times", "3")
+	train, info := s.phase("bench", "train", "--times", "3"), s.phase("info")
+	info.bare = true
 	return subject{name: "memory", sources: []source{train,
 		python("PyTorch", s.torch, pip, "resnet.py", "--steps", "2", "--warm", "1", "--layout", "nhwc"),
 		python("Debian's PyTorch", s.debian, debian, "resnet.py", "--steps", "2", "--warm", "1", "--layout", "nhwc"),
-		s.phase("info")}, lines: []line{
+		info}, lines: []line{
 		{what: "peak memory of the process, width-16 step", target: "below PyTorch's", want: 1, atMost: true, a: ours, b: get("peak_rss_mb"), of: 1, unit: "MB"},
 		{what: "peak memory of the process, width-16 step", target: "below PyTorch's", want: 1, atMost: true, a: ours, b: get("peak_rss_mb"), of: 2, unit: "MB"},
 		{what: "a steady step allocates", target: "less than 16 KB", want: 16 << 10, atMost: true, alone: true, a: get("allocated_bytes"), unit: "bytes"},
