@@ -3,7 +3,10 @@ package cpu
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"phase/kernels"
 	"phase/tensor"
@@ -79,5 +82,62 @@ func BenchmarkConv2D(b *testing.B) {
 		run("value", func(k *Backend) { k.Conv2D(s.Conv2D, y, x, w) })
 		run("gradX", func(k *Backend) { k.Conv2DGradX(s.Conv2D, kernels.Acc{T: dx, Fresh: true}, w, dy) })
 		run("gradW", func(k *Backend) { k.Conv2DGradW(s.Conv2D, kernels.Acc{T: dw, Fresh: true}, x, dy) })
+	}
+}
+
+// BenchmarkWinograd times the convolutions of residual networks of width 16,
+// batch 128, and 64, batch 64, on one goroutine and on two: the least and the
+// median time, and the median's rate. Tensors take turns, so that they come from
+// memory, as in a training step, rather than from a cache.
+func BenchmarkWinograd(b *testing.B) {
+	same := kernels.Conv2D{Pad: 1}
+	const turns = 6
+	for _, q := range []convCase{
+		{same, 128, 16, 32, 32, 16, 3, 3}, {same, 128, 32, 16, 16, 32, 3, 3}, {same, 128, 64, 8, 8, 64, 3, 3},
+		{same, 64, 64, 32, 32, 64, 3, 3}, {same, 64, 128, 16, 16, 128, 3, 3}, {same, 64, 256, 8, 8, 256, 3, 3},
+		{same, 1, 16, 32, 32, 16, 3, 3}, {same, 1, 32, 16, 16, 32, 3, 3}, {same, 1, 64, 8, 8, 64, 3, 3},
+	} {
+		b.Run(fmt.Sprintf("%dx%d@%d", q.n, q.c, q.h), func(b *testing.B) {
+			var x, y [turns]*tensor.Tensor
+			var w, dw *tensor.Tensor
+			x[0], w, y[0] = q.tensors(rand.New(rand.NewPCG(1, 1)))
+			for i := 1; i < turns; i++ {
+				x[i], y[i] = copyOf(x[0]), copyOf(y[0])
+			}
+			dw = tensor.Like(w)
+			flops := 2 * y[0].Size() * w.Size() / q.o
+			for _, f := range []struct {
+				name string
+				run  func(k *Backend, x, y *tensor.Tensor)
+			}{
+				{"value", func(k *Backend, x, y *tensor.Tensor) { k.Conv2D(same, y, x, w) }},
+				{"gradX", func(k *Backend, x, y *tensor.Tensor) { k.Conv2DGradX(same, kernels.Acc{T: x, Fresh: true}, w, y) }},
+				{"gradW", func(k *Backend, x, y *tensor.Tensor) { k.Conv2DGradW(same, kernels.Acc{T: dw, Fresh: true}, x, y) }},
+			} {
+				for _, procs := range []int{1, 2} {
+					b.Run(fmt.Sprintf("%s/%d", f.name, procs), func(b *testing.B) {
+						benchEach(b, func(b *testing.B, k *Backend) {
+							defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+							for i := range turns {
+								f.run(k, x[i], y[i])
+							}
+							var times []time.Duration
+							for b.Loop() {
+								i := len(times) % turns
+								start := time.Now()
+								f.run(k, x[i], y[i])
+								times = append(times, time.Since(start))
+							}
+							slices.Sort(times)
+							median := times[len(times)/2]
+							b.ReportMetric(times[0].Seconds()*1e3, "min-ms")
+							b.ReportMetric(median.Seconds()*1e3, "median-ms")
+							b.ReportMetric(float64(flops)/median.Seconds()/1e9, "GFLOP/s")
+							b.ReportMetric(0, "ns/op")
+						})
+					})
+				}
+			}
+		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 var _ kernels.Describer = (*Backend)(nil)
 
 // DescribeConv2D asks where the convolution itself does: winograd with the tiles
-// of its 36 products, direct with the strip of pixels by outputs or, in a weight
+// of a block, direct with the strip of pixels by outputs or, in a weight
 // gradient, the patch of channels by outputs, lowered with the tile of its matrix
 // product.
 func (b *Backend) DescribeConv2D(s kernels.Side, p kernels.Conv2D, y, x, w *tensor.Tensor) string {
@@ -43,7 +43,7 @@ func (b *Backend) nameGather(g gather) string {
 	case g.k() == 0:
 		return ""
 	case b.wino.fits(&g):
-		return "winograd, gemm " + b.gemm.name(b.winogradTiles(&g), g.out)
+		return fmt.Sprintf("winograd %d tiles", min(g.tileRowsAtOnce(), g.tileRows())*g.rowTiles())
 	case strip != nil:
 		return fmt.Sprintf("direct %dx%d", strip.pixels, strip.outputs)
 	}
@@ -54,16 +54,12 @@ func (b *Backend) nameGather(g gather) string {
 func (b *Backend) nameGradW(g weightGrad) string {
 	switch {
 	case g.winograd:
-		return "winograd, gemm " + b.gemm.name(g.in, min(liftedOutputs, g.out))
+		_, _, channels := g.gradPieces()
+		return fmt.Sprintf("winograd %d tiles", min(g.gradRowsAtOnce(channels), g.tileRows())*g.rowTiles())
 	case g.patches != nil:
 		return fmt.Sprintf("direct %dx%d", g.patches.list[0].channels, g.patches.outputs)
 	}
 	return "lowered, gemm " + b.gemm.name(g.k(), min(pieceOutputs, ceil(g.out, panel)*panel))
-}
-
-// winogradTiles is how many tiles are multiplied at once.
-func (b *Backend) winogradTiles(g *gather) int {
-	return min(g.tileRowsAtOnce(), g.tileRows()) * g.rowTiles()
 }
 
 // DescribeGemm names the tile that most of the product consists of.

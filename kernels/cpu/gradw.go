@@ -53,7 +53,7 @@ type weightGrad struct {
 	gather         // the convolution: its source is x, its destination dy
 	partial        []float32
 	chunks, pieces int
-	depth          int           // of a panel of a partial sum: rows of 16
+	depth          int           // of each of the sums of a partial sum: rows of 16
 	size           int           // of a partial sum
 	patches        *patchKernels // direct, where not nil
 }
@@ -88,20 +88,21 @@ func (b *Backend) weightGrad(c gather) weightGrad {
 	g := weightGrad{gather: c}
 	g.depth = g.k()
 	if g.winograd = b.wino.fits(&g.gather); g.winograd {
-		g.depth = g.lifted() / panel
+		g.depth = tileArea * planeOf(g.in*b.wino.wide*panel) / panel
 	}
-	g.size = g.groups * g.panels() * g.depth * panel
-	g.chunks = min(maxChunks, g.images)
-	most := partialFloats
-	g.pieces = ceil(g.out, pieceOutputs)
+	g.size = g.groups * b.sums(&g) * g.depth * panel
 	if g.winograd {
-		g.chunks = max(1, min(g.chunks, g.tileRows()*g.rowTiles()/chunkTiles))
-		most = liftedFloats
-		g.pieces = ceil(g.out, liftedOutputs)
-	} else if g.patches = b.conv.directGradW(&g.gather); g.patches != nil {
+		g.chunks = g.gradChunks(g.size)
+		in, out, _ := g.gradPieces()
+		g.pieces = in * out
+		return g
+	}
+	g.chunks = min(maxChunks, g.images)
+	g.pieces = ceil(g.out, pieceOutputs)
+	if g.patches = b.conv.directGradW(&g.gather); g.patches != nil {
 		g.pieces = g.out / g.patches.outputs
 	}
-	for g.chunks > 1 && g.chunks*g.size > most {
+	for g.chunks > 1 && g.chunks*g.size > partialFloats {
 		g.chunks /= 2
 	}
 	return g
@@ -136,7 +137,7 @@ func (b *Backend) addWeightGrad(g *weightGrad, partial []float32, first, end, pi
 	piece %= g.pieces
 	switch {
 	case g.winograd:
-		b.winogradGradW(g, partial, first*(g.h/tileOut), end*(g.h/tileOut), piece*liftedOutputs, add)
+		b.winogradGradW(g, partial, first*(g.h/tileOut), end*(g.h/tileOut), piece, add)
 	case g.patches != nil:
 		b.patches(g, partial, first, end, piece*g.patches.outputs, add)
 	default:
@@ -147,7 +148,7 @@ func (b *Backend) addWeightGrad(g *weightGrad, partial []float32, first, end, pi
 // endWeightGrad adds the partial sums to the gradient.
 func (b *Backend) endWeightGrad(g *weightGrad) {
 	k := g.k() * panel
-	par(g.groups*g.panels(), func(i int) {
+	par(g.groups*b.sums(g), func(i int) {
 		b.sumChunks(g, i)
 		if g.winograd {
 			b.lowerFilter(g, i)
@@ -157,7 +158,16 @@ func (b *Backend) endWeightGrad(g *weightGrad) {
 	})
 }
 
-// sumChunks adds the chunks' partial sums of panel i into the first one.
+// sums is the number of sums that a group's partial sum consists of: of one panel
+// of outputs each, or as winograd.go has it.
+func (b *Backend) sums(g *weightGrad) int {
+	if g.winograd {
+		return ceil(g.panels(), b.wino.wide)
+	}
+	return g.panels()
+}
+
+// sumChunks adds the chunks' sums i into the first one.
 func (b *Backend) sumChunks(g *weightGrad, i int) {
 	if g.chunks == 1 {
 		return

@@ -90,6 +90,8 @@ type descriptions struct {
 	strip      strip
 	patch      gradPatch
 	tileMap    tileMap
+	imageTiles imageTiles
+	places     placeProducts
 }
 
 // get lends n floats.

@@ -3,13 +3,17 @@
 package cpu
 
 var winogradAVX512 = winogradKernels{
-	image: winoImageAVX512, filter: winoFilterAVX512, output: winoOutputAVX512,
+	wide: 2, image: winoImageAVX512, filter: winoFilterAVX512, output: winoOutputAVX512,
 	grad: winoGradAVX512, filterGrad: winoFilterGradAVX512,
+	products: winoProductsAVX512, panelProducts: winoPanelProductsAVX512, outer: winoOuterAVX512,
+	rows: 12, outerRows: 8, outerRowsLast: 16,
 }
 
 var winogradAVX2 = winogradKernels{
-	image: winoImageAVX2, filter: winoFilterAVX2, output: winoOutputAVX2,
+	wide: 1, image: winoImageAVX2, filter: winoFilterAVX2, output: winoOutputAVX2,
 	grad: winoGradAVX2, filterGrad: winoFilterGradAVX2,
+	products: winoProductsAVX2, outer: winoOuterAVX2,
+	rows: 6, outerRows: 4, outerRowsLast: 4,
 }
 
 // The kernels equal this loop, where M is the matrix of the name, out by in,
@@ -38,7 +42,7 @@ var winogradAVX2 = winogradKernels{
 //	}
 
 //go:noescape
-func winoImageAVX512(p *tileMap)
+func winoImageAVX512(p *imageTiles)
 
 //go:noescape
 func winoFilterAVX512(p *tileMap)
@@ -53,7 +57,7 @@ func winoGradAVX512(p *tileMap)
 func winoFilterGradAVX512(p *tileMap)
 
 //go:noescape
-func winoImageAVX2(p *tileMap)
+func winoImageAVX2(p *imageTiles)
 
 //go:noescape
 func winoFilterAVX2(p *tileMap)
@@ -66,3 +70,18 @@ func winoGradAVX2(p *tileMap)
 
 //go:noescape
 func winoFilterGradAVX2(p *tileMap)
+
+//go:noescape
+func winoProductsAVX512(p *placeProducts)
+
+//go:noescape
+func winoOuterAVX512(p *placeProducts)
+
+//go:noescape
+func winoProductsAVX2(p *placeProducts)
+
+//go:noescape
+func winoOuterAVX2(p *placeProducts)
+
+//go:noescape
+func winoPanelProductsAVX512(p *placeProducts)

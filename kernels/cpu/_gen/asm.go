@@ -22,9 +22,34 @@ func (a *asm) file() string {
 }
 
 // fn starts func name(p *arg), with p in AX.
-func (a *asm) fn(name, arg string) {
-	fmt.Fprintf(&a.text, "\n// func %s(p *%s)\nTEXT ·%s(SB), NOSPLIT, $0-8\n", name, arg, name)
+func (a *asm) fn(name, arg string) { a.fnLocals(name, arg, 0) }
+
+// fnLocals is fn with room for n words of its own, 0(SP), 8(SP) and so on.
+func (a *asm) fnLocals(name, arg string, n int) {
+	fmt.Fprintf(&a.text, "\n// func %s(p *%s)\nTEXT ·%s(SB), NOSPLIT, $%d-8\n", name, arg, name, 8*n)
 	a.op("MOVQ p+0(FP), AX")
+}
+
+// flush makes numbers below 2^-126 count as zero from here on, as arithmetic
+// with them takes a hundred times as long. It needs the word slot of fnLocals, and
+// an unflush before the end, for Go's sake. It changes BX.
+func (a *asm) flush(slot int) {
+	a.op("VSTMXCSR %d(SP)", 8*slot)
+	a.op("MOVL %d(SP), BX", 8*slot)
+	a.op("ORL $0x8040, BX // denormals are zero, flush to zero")
+	a.op("MOVL BX, %d(SP)", 8*slot+4)
+	a.op("VLDMXCSR %d(SP)", 8*slot+4)
+}
+
+func (a *asm) unflush(slot int) { a.op("VLDMXCSR %d(SP)", 8*slot) }
+
+// lanes declares the numbers of a vector's lanes, 0 to 15.
+func (a *asm) lanes(name string) {
+	a.text.WriteString("\n")
+	for i := range 16 {
+		fmt.Fprintf(&a.text, "DATA %s<>+%d(SB)/4, $%d\n", name, 4*i, i)
+	}
+	fmt.Fprintf(&a.text, "GLOBL %s<>(SB), RODATA|NOPTR, $64\n", name)
 }
 
 // ret ends a function.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // A lineMap is a linear map of a few numbers, each of them a vector, that the
@@ -14,21 +13,31 @@ type lineMap struct {
 	in, out int
 	factors []float32
 	adds    bool // the kernel can add to what is there
+	// The kernel asks for the vectors of the next tile, which follow those of this
+	// one in the second cache.
+	nextSrc, nextDst bool
+	gathers          bool // lanes lie apart in the source, one after another in the result
 	// line maps the registers d, which it may overwrite, and gives the results.
 	line func(l *lanes, d []int) []int
 }
 
 func winograd(a *asm) {
+	a.lanes("winoLanes")
 	for _, v := range []vec{zmm, ymm} {
 		for _, m := range []lineMap{
-			{name: "winoImage", in: 6, out: 6, factors: []float32{2, 4}, line: imageLine},
-			{name: "winoFilter", in: 3, out: 6, factors: []float32{1. / 4, 1. / 2, 1. / 6}, line: filterLine},
-			{name: "winoOutput", in: 6, out: 4, factors: []float32{2, 4, 8}, line: outputLine, adds: true},
-			{name: "winoGrad", in: 4, out: 6, factors: []float32{2, 4}, line: gradLine},
+			{name: "winoFilter", in: 3, out: 6, factors: []float32{1. / 4, 1. / 2, 1. / 6}, line: filterLine, gathers: true},
+			{name: "winoOutput", in: 6, out: 4, factors: []float32{2, 4, 8}, line: outputLine, adds: true, nextSrc: true},
+			{name: "winoGrad", in: 4, out: 6, factors: []float32{2, 4}, line: gradLine, nextDst: true},
 			{name: "winoFilterGrad", in: 6, out: 3, factors: []float32{1. / 4, 1. / 2, 1. / 6}, line: filterGradLine},
 		} {
 			tileMap(a, v, m)
 		}
+		imageTiles(a, v)
+		products(a, v)
+		if v.bytes == 64 {
+			panelProducts(a, v)
+		}
+		outerProducts(a, v)
 	}
 }
 
@@ -154,6 +163,21 @@ type lanes struct {
 	factors map[float32]int
 }
 
+// newLanes has all registers, with the factors in the first ones.
+func newLanes(a *asm, v vec, factors []float32) *lanes {
+	l := &lanes{asm: a, v: v, factors: map[float32]int{}}
+	for i := v.regs - 1; i >= 0; i-- {
+		l.drop(i)
+	}
+	for _, f := range factors {
+		l.factors[f] = l.take()
+		a.op("MOVL $0x%08x, BX // %v", math.Float32bits(f), f)
+		a.op("VMOVD BX, X%d", l.factor(f))
+		a.op("VBROADCASTSS X%d, %s", l.factor(f), v.r(l.factor(f)))
+	}
+	return l
+}
+
 func (l *lanes) take() int {
 	if len(l.free) == 0 {
 		panic("no register is free")
@@ -205,115 +229,23 @@ func (l *lanes) negate(r int) {
 	l.drop(zero)
 }
 
-// tileMap writes the kernel that applies m to the columns and then to the rows
-// of tiles. What the columns give stays in registers as far as these suffice
-// for the rows (the first kept columns), and in temp.
-func tileMap(a *asm, v vec, m lineMap) {
-	const spare = 3 // registers that a line takes for itself
-	kept := min(m.in, (v.regs-len(m.factors)-spare-m.in)/(m.out-1))
-
-	a.fn(m.name+v.isa(), "tileMap")
-	l := &lanes{asm: a, v: v, factors: map[float32]int{}}
-	for i := v.regs - 1; i >= 0; i-- {
-		l.drop(i)
+// gather loads the places of a vector's lanes, a step apart, from a field that
+// counts floats, which it leaves in R10, and returns what loads the vector that
+// begins at place i of a column; at is a register for that.
+func (l *lanes) gather(arg, field string, column spread, at string) func(i, r int) {
+	index, mask := l.take(), l.take()
+	l.load(arg, field, "R10")
+	l.asm.op("VMOVD R10, X%d", index)
+	l.asm.op("VPBROADCASTD X%d, %s", index, l.v.r(index))
+	l.asm.op("VPMULLD winoLanes<>(SB), %s, %s", l.v.r(index), l.v.r(index))
+	return func(i, r int) {
+		l.asm.op("LEAQ %s, %s", column.at("BX", i), at)
+		if l.v.bytes == 64 {
+			l.asm.op("KXNORW K1, K1, K1")
+			l.asm.op("VGATHERDPS (%s)(%s*4), K1, %s", at, l.v.r(index), l.v.r(r))
+			return
+		}
+		l.asm.op("VPCMPEQD %[1]s, %[1]s, %[1]s", l.v.r(mask))
+		l.asm.op("VGATHERDPS %s, (%s)(%s*4), %s", l.v.r(mask), at, l.v.r(index), l.v.r(r))
 	}
-	for _, f := range m.factors {
-		l.factors[f] = l.take()
-		a.op("MOVL $0x%08x, BX // %v", math.Float32bits(f), f)
-		a.op("VMOVD BX, X%d", l.factor(f))
-		a.op("VBROADCASTSS X%d, %s", l.factor(f), v.r(l.factor(f)))
-	}
-	a.load("tileMap", "src", "SI")
-	a.load("tileMap", "dst", "DI")
-	a.load("tileMap", "temp", "R14")
-	a.load("tileMap", "tiles", "DX")
-	a.loadBytes("tileMap", "srcRow", "R8")
-	column := spread{s1: "R8", s3: "R9", s5: "R10"}
-	column.set(a)
-	a.loadBytes("tileMap", "dstCol", "R11")
-	row := spread{s1: "R11", s3: "R12", s5: "R13"}
-	row.set(a)
-	temp := func(i, j int) string { return fmt.Sprintf("%d(R14)", (i*(m.in-kept)+j-kept)*v.bytes) }
-
-	a.label("tile")
-	a.load("tileMap", "blocks", "CX")
-	if v.bytes == 32 {
-		a.op("SHLQ $1, CX")
-	}
-	a.loop("block", "CX", func() {
-		a.loadBytes("tileMap", "srcCol", "R15")
-		a.op("IMUL3Q $%d, R15, BX", m.in-1)
-		a.op("ADDQ SI, BX")
-		var columns [][]int // those that are kept
-		for j := m.in - 1; j >= 0; j-- {
-			var d []int
-			for i := range m.in {
-				d = append(d, l.take())
-				a.op("VMOVUPS %s, %s", column.at("BX", i), v.r(d[i]))
-			}
-			if j > 0 {
-				a.op("SUBQ R15, BX")
-			}
-			d = m.line(l, d)
-			if j < kept {
-				columns = append([][]int{d}, columns...)
-				continue
-			}
-			for i, r := range d {
-				a.op("VMOVUPS %s, %s", v.r(r), temp(i, j))
-			}
-			l.drop(d...)
-		}
-		a.loadBytes("tileMap", "dstRow", "R15")
-		a.op("MOVQ DI, BX")
-		rows := func(add bool) {
-			free := slices.Clone(l.free)
-			for i := range m.out {
-				var d []int
-				for j := range m.in {
-					if j < kept {
-						d = append(d, columns[j][i])
-						continue
-					}
-					d = append(d, l.take())
-					a.op("VMOVUPS %s, %s", temp(i, j), v.r(d[j]))
-				}
-				d = m.line(l, d)
-				for j, r := range d {
-					if add {
-						a.op("VADDPS %s, %s, %s", row.at("BX", j), v.r(r), v.r(r))
-					}
-					a.op("VMOVUPS %s, %s", v.r(r), row.at("BX", j))
-				}
-				l.drop(d...)
-				if i+1 < m.out {
-					a.op("ADDQ R15, BX")
-				}
-			}
-			l.free = free
-		}
-		if m.adds {
-			a.op("CMPB tileMap_add(AX), $0")
-			a.op("JNE add")
-		}
-		rows(false)
-		if m.adds {
-			a.op("JMP next")
-			a.label("add")
-			rows(true)
-			a.label("next")
-		}
-		for _, c := range columns {
-			l.drop(c...)
-		}
-		a.op("ADDQ $%d, SI", v.bytes)
-		a.op("ADDQ $%d, DI", v.bytes)
-	})
-	for _, step := range []struct{ field, reg string }{{"srcNext", "SI"}, {"dstNext", "DI"}} {
-		a.loadBytes("tileMap", step.field, "R15")
-		a.op("ADDQ R15, %s", step.reg)
-	}
-	a.op("DECQ DX")
-	a.op("JNZ tile")
-	a.ret()
 }
