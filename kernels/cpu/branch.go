@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"sync"
 
 	"phase/kernels"
@@ -51,6 +52,15 @@ func (l *link) item(i int) (first, n int) {
 	return first, min(l.group, l.images-first)
 }
 
+// ahead is what of x, size floats an image, item i reads.
+func (l *link) ahead(i int, x []float32, size int) []float32 {
+	if i >= l.items() {
+		return x[:0]
+	}
+	first, n := l.item(i)
+	return x[first*size:][:n*size]
+}
+
 // input is what the convolution sees of n images: those of src, or what the
 // norm before makes of them, in buf.
 func (l *link) input(src, buf []float32, first, n int) []float32 {
@@ -75,7 +85,7 @@ func (l *link) forward(i int) {
 	first, n := l.item(i)
 	s := l.pool.get(l.inputSize())
 	defer l.pool.put(s)
-	l.gatherImages(l.conv, l.input(l.conv.src, s.f, first, n), l.conv.dst[first*l.dest:][:n*l.dest], n)
+	l.gatherImages(l.conv, l.input(l.conv.src, s.f, first, n), l.conv.dst[first*l.dest:][:n*l.dest], n, l.ahead(i+runtime.GOMAXPROCS(0), l.conv.src, l.source))
 	l.after.inSpan(i, l.after.statistics)
 }
 
@@ -165,7 +175,7 @@ func (c *chain) item(i int) {
 	src := c.x[first*c.units[0].source:][:n*c.units[0].source]
 	for k, u := range c.units {
 		z := s.f[k%2*n*c.most:][:n*u.dest]
-		c.gatherImages(&u.conv.gather, src, z, n)
+		c.gatherImages(&u.conv.gather, src, z, n, nil)
 		if k < len(c.units)-1 {
 			u.norm.applyTo(z, z, nil)
 			src = z

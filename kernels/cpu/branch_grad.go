@@ -81,7 +81,7 @@ func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 	}
 	dx := l.dx[first*l.source:][:n*l.source]
 	for _, phase := range l.phases {
-		l.gatherImages(&phase.gather, dz, dx, n)
+		l.gatherImages(&phase.gather, dz, dx, n, l.ahead(i+1, l.after.x, l.dest))
 	}
 	if l.before != nil {
 		l.point.reluGrad(dx, seen, dx)

@@ -74,6 +74,7 @@ type gather struct {
 	winograd                   bool
 	strip                      *stripKernel // direct, where not nil
 	rows                       int          // of the grid in an item of work
+	ahead                      []float32    // what the caller reads when this is done; nil: nothing known
 }
 
 // k is the depth of the sum that a place takes.
@@ -217,17 +218,15 @@ func (b *Backend) gatherRows(g *gather, n, top, bottom int) {
 }
 
 // gatherImages computes some images of g, of which src and dst hold these alone,
-// without help.
-func (b *Backend) gatherImages(g *gather, src, dst []float32, images int) {
+// without help. Meanwhile the processor may fetch ahead, which is read next.
+func (b *Backend) gatherImages(g *gather, src, dst []float32, images int, ahead []float32) {
 	s := b.pool.get(0)
 	defer b.pool.put(s)
 	s.gather = *g
 	g = &s.gather
-	g.src, g.dst, g.images = src, dst, images
+	g.src, g.dst, g.images, g.ahead = src, dst, images, ahead
 	if g.winograd {
-		for first, most := 0, g.tileRowsAtOnce(); first < g.tileRows(); first += most {
-			b.winogradRows(g, first, min(first+most, g.tileRows()))
-		}
+		b.winogradRows(g, 0, g.tileRows())
 		return
 	}
 	for n := range images {
