@@ -306,19 +306,19 @@ var mutants = []mutant{
 		{"kernels/cpu/norm.go", "k3 = -k1 * r * r * gx / float64(j.pixels)", "k3 = 0"},
 	}},
 	{"softmax-without-its-maximum", "kernels/cpu TestConformance/.*/(LogSoftmax|SoftmaxLoss)", []edit{
-		{"kernels/cpu/loss.go", "rest := r.exps(most)", "rest := r.exps(0) / math.Exp(most)"},
+		{"kernels/cpu/softmax.go", "rest := r.exps(most)", "rest := r.exps(0) / math.Exp(most)"},
 	}},
 	{"smoothing-shared-by-the-wrong-classes", "kernels/ref TestSoftmaxLoss", []edit{
 		{"kernels/ref/loss.go", "s := p.Smooth / float64(k)", "s := p.Smooth / float64(k-1)"},
 	}},
 	{"smoothing-shared-by-the-wrong-classes-cpu", "kernels/cpu TestConformance/.*/SoftmaxLoss", []edit{
-		{"kernels/cpu/loss.go", "s, γ := f.Smooth/float64(len(r.p)), f.GammaNeg", "s, γ := f.Smooth/float64(len(r.p)-1), f.GammaNeg"},
+		{"kernels/cpu/loss.go", "s, γ, others := p.Smooth/float64(k)", "s, γ, others := p.Smooth/float64(k-1)"},
 	}},
 	{"detach-flipped", "kernels/ref TestSoftmaxLoss", []edit{
 		{"kernels/ref/loss.go", "\tif detach {\n\t\tγ = 0", "\tif !detach {\n\t\tγ = 0"},
 	}},
 	{"detach-flipped-cpu", "kernels/cpu TestConformance/.*/SoftmaxLoss", []edit{
-		{"kernels/cpu/loss.go", "\tif f.Detach {", "\tif !f.Detach {"},
+		{"kernels/cpu/loss.go", "\tif p.Detach {", "\tif !p.Detach {"},
 	}},
 	{"exponents-swapped", "kernels/ref TestSoftmaxLoss", []edit{
 		{"kernels/ref/loss.go", "positive(1-p.Smooth+s, p.GammaPos", "positive(1-p.Smooth+s, p.GammaNeg"},

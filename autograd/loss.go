@@ -48,12 +48,10 @@ var softmaxLoss = Define(Rule[kernels.SoftmaxLoss]{
 	},
 	Forward: func(c *Ctx, p kernels.SoftmaxLoss) {
 		inRange("softmax_loss", "label", c.In[1], c.In[0].Dim(1))
-		logp := c.Keep(c.New(c.In[0].DType(), c.In[0].Shape()...))
-		c.K.SoftmaxLoss(p, c.Out, logp, c.In[0], c.In[1], c.In[2])
+		slope := c.Keep(c.New(c.In[0].DType(), c.In[0].Shape()...))
+		c.K.SoftmaxLoss(p, c.Out, slope, c.In[0], c.In[1], c.In[2])
 	},
-	Backward: func(c *Ctx, p kernels.SoftmaxLoss) {
-		c.K.SoftmaxLossGrad(p, c.DIn(0), c.Kept[0], c.In[1], c.In[2], c.DOut)
-	},
+	Backward: func(c *Ctx, _ kernels.SoftmaxLoss) { c.K.SoftmaxLossGrad(c.DIn(0), c.Kept[0], c.DOut) },
 	Samples: func(g *Gen) (s []Sample[kernels.SoftmaxLoss]) {
 		in := []*tensor.Tensor{g.Normal(5, 4), g.Labels(5, 4), g.Positive(5)}
 		for _, p := range []kernels.SoftmaxLoss{

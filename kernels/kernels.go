@@ -290,11 +290,11 @@ type SoftmaxLoss struct {
 type Classifier interface {
 	LogSoftmax(y, x *tensor.Tensor) // over the last axis, any number of rows
 	LogSoftmaxGrad(dx Acc, y, dy *tensor.Tensor)
-	// SoftmaxLoss writes loss[i] = weight[i]·(the loss of row i) and keeps
-	// logp = log softmax(x) for the gradient.
-	SoftmaxLoss(p SoftmaxLoss, loss, logp, x, label, weight *tensor.Tensor)
-	// SoftmaxLossGrad adds dloss[i]·weight[i]·∂(loss of row i)/∂x.
-	SoftmaxLossGrad(p SoftmaxLoss, dx Acc, logp, label, weight, dloss *tensor.Tensor)
+	// SoftmaxLoss writes loss[i] = weight[i]·(the loss of row i) and its slope
+	// ∂loss[i]/∂x (n,k), for which everything is at hand.
+	SoftmaxLoss(p SoftmaxLoss, loss, slope, x, label, weight *tensor.Tensor)
+	// SoftmaxLossGrad is dx_ij += dloss_i·slope_ij.
+	SoftmaxLossGrad(dx Acc, slope, dloss *tensor.Tensor)
 }
 
 // SGD describes stochastic gradient descent as PyTorch does it: g += Decay·w;

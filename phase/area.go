@@ -83,7 +83,7 @@ func (p *population) areas(a AREA) ([]float64, error) {
 	err := parallel(blocks, func(b int) *rowError {
 		block := order[b*size : min(n, b*size+size)]
 		slices.SortStableFunc(block, func(i, k int) int { return cmp.Compare(p.labels[i], p.labels[k]) })
-		u, sum := make([]float64, p.features.Dim()), make([]float64, p.features.Dim())
+		row, sum := p.newBuffer(1, p.features.Dim()), make([]float64, p.features.Dim())
 		for at := 0; at < len(block); {
 			end := at + 1
 			for end < len(block) && p.labels[block[end]] == p.labels[block[at]] {
@@ -96,11 +96,8 @@ func (p *population) areas(a AREA) ([]float64, error) {
 			}
 			clear(sum)
 			for _, i := range block[at:end] {
-				if err := p.unit(i, u); err != nil {
-					return &rowError{i, err}
-				}
-				for k, v := range u {
-					sum[k] += v
+				if err := p.addUnit(sum, i, row); err != nil {
+					return err
 				}
 			}
 			part[b*size+at] = effectiveArea(dot(sum, sum), end-at)

@@ -10,23 +10,21 @@ const noise = 1e-12
 // sum of Eq 12). Since r_ik = u_i·u_k it is u_i·S_j/N_j with S_j = Σ_k u_k, in
 // linear time: the N_j² correlations of Algorithm 2 need not be formed.
 func (p *population) correlations() ([]float64, error) {
-	sum, err := p.sumClasses(func(_, i int, row []float64) error { return p.unit(i, row) })
+	sum, err := p.sumClasses(p.mean, func(i int, b buffer, at int) (float64, error) {
+		return p.inverse(b.square(at, p.mean[p.labels[i]])), nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	m := make([]float64, len(p.labels))
-	err = parallel(len(p.chunks), func(c int) *rowError {
-		j, u := p.chunks[c].class, make([]float64, p.features.Dim())
-		for _, i := range p.chunks[c].rows {
-			if err := p.unit(i, u); err != nil {
-				return &rowError{i, err}
-			}
-			if v := dot(u, sum[j]) / float64(p.counts[j]); math.Abs(v) > noise {
-				m[i] = v
-			}
+	err = p.pass(func(i int, b buffer, at int) error {
+		j := p.labels[i]
+		square, dot := b.squareDot(at, p.mean[j], sum[j])
+		if v := p.inverse(square) * dot / float64(p.counts[j]); math.Abs(v) > noise {
+			m[i] = v
 		}
 		return nil
-	})
+	}, nil)
 	return m, err
 }
 
@@ -68,10 +66,7 @@ func (p *population) eachClass(do func(rows []int, u [][]float64)) error {
 		u := make([][]float64, len(rows))
 		err := parallel(len(rows), func(i int) *rowError {
 			u[i] = make([]float64, p.features.Dim())
-			if err := p.unit(rows[i], u[i]); err != nil {
-				return &rowError{rows[i], err}
-			}
-			return nil
+			return p.addUnit(u[i], rows[i], p.newBuffer(1, len(u[i])))
 		})
 		if err != nil {
 			return err
@@ -123,4 +118,21 @@ func tiles(n int, work func(lo, hi int)) {
 		work(t*size, min(n, t*size+size))
 		return nil
 	})
+}
+
+// dot is Σ_k a_k·b_k in four running sums.
+func dot(a, b []float64) float64 {
+	var s0, s1, s2, s3 float64
+	b = b[:len(a)]
+	k := 0
+	for ; k+4 <= len(a); k += 4 {
+		s0 += a[k] * b[k]
+		s1 += a[k+1] * b[k+1]
+		s2 += a[k+2] * b[k+2]
+		s3 += a[k+3] * b[k+3]
+	}
+	for ; k < len(a); k++ {
+		s0 += a[k] * b[k]
+	}
+	return (s0 + s1) + (s2 + s3)
 }

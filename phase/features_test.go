@@ -91,17 +91,24 @@ func weigh(t testing.TB, m MSR, c cloud) Result {
 // hashed is features that exist only when asked for.
 type hashed struct{ n, d, fail int }
 
-func (h hashed) Len() int { return h.n }
-func (h hashed) Dim() int { return h.d }
-func (h hashed) Row(i int, dst []float64) error {
-	if i == h.fail {
-		return os.ErrDeadlineExceeded
+func (h hashed) Len() int            { return h.n }
+func (h hashed) Dim() int            { return h.d }
+func (h hashed) DType() tensor.DType { return tensor.F64 }
+func (h hashed) Read(lo int, dst *tensor.Tensor) error {
+	for at := range dst.Dim(0) {
+		if lo+at == h.fail {
+			return os.ErrDeadlineExceeded
+		}
+		h.row(lo+at, tensor.Data[float64](dst)[at*h.d:][:h.d])
 	}
+	return nil
+}
+
+func (h hashed) row(i int, dst []float64) {
 	r := rand.New(rand.NewPCG(uint64(i), 0))
 	for k := range dst {
 		dst[k] = r.NormFloat64() + float64(i%3*k%2)
 	}
-	return nil
 }
 
 // means is m_i of each sample by the definition, u_i·Σ_k u_k/N_j.
@@ -109,7 +116,7 @@ func (h hashed) means(labels []int, classes int) []float64 {
 	mean, sum, count := mat.NewDense(classes, h.d, nil), mat.NewDense(classes, h.d, nil), make([]float64, classes)
 	unit := mat.NewDense(h.n, h.d, nil)
 	for i, j := range labels {
-		_ = h.Row(i, unit.RawRowView(i))
+		h.row(i, unit.RawRowView(i))
 		floats.Add(mean.RawRowView(j), unit.RawRowView(i))
 		count[j]++
 	}
@@ -127,15 +134,14 @@ func (h hashed) means(labels []int, classes int) []float64 {
 }
 
 // Streamed features give what a tensor of them gives, whatever GOMAXPROCS is,
-// bit for bit, in memory that does not hold them. Class 0 has several chunks.
+// bit for bit, in memory that does not hold them. There are several windows.
 func TestMSRStreamsAndIsDeterministic(t *testing.T) {
-	h := hashed{n: 2*chunkRows + 900, d: 24, fail: -1}
+	const d = 600 // more than a stripe
+	h := hashed{n: 2<<20/d + 900, d: d, fail: -1}
 	x := make([]float64, h.n*h.d)
 	labels := make([]int, h.n)
 	for i := range labels {
-		if err := h.Row(i, x[i*h.d:i*h.d+h.d]); err != nil {
-			t.Fatal(err)
-		}
+		h.row(i, x[i*h.d:i*h.d+h.d])
 		if i%10 == 0 {
 			labels[i] = 1 + i/10%2
 		}
@@ -146,7 +152,7 @@ func TestMSRStreamsAndIsDeterministic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "m of several chunks", whole.Means, h.means(labels, 3), 1e-11)
+	near(t, "m of several windows", whole.Means, h.means(labels, 3), 1e-11)
 	for _, procs := range []int{1, 2, 5} {
 		runtime.GOMAXPROCS(procs)
 		var before, after runtime.MemStats
@@ -171,18 +177,18 @@ func TestMSRStreamsAndIsDeterministic(t *testing.T) {
 	}
 	h.fail = 77
 	_, err = m.Weights(h, labels, 3)
-	wantError(t, err, "row 77", "timeout")
+	wantError(t, err, "rows 0 to ", "timeout")
 }
 
 // Features of float32 and of a view of a larger tensor.
 func TestRows(t *testing.T) {
 	x := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
-	row := make([]float64, 2)
+	row := tensor.New(tensor.CPU, tensor.F32, 1, 2)
 	f := Rows(x.Permute(1, 0).Slice(0, 1, 3, 1))
-	if err := f.Row(1, row); err != nil || f.Len() != 2 || f.Dim() != 2 {
+	if err := f.Read(1, row); err != nil || f.Len() != 2 || f.Dim() != 2 {
 		t.Fatal(f.Len(), f.Dim(), err)
 	}
-	near(t, "row", row, []float64{3, 6}, 0)
+	near(t, "row", tensor.Values(row), []float64{3, 6}, 0)
 	for _, bad := range []*tensor.Tensor{tensor.New(tensor.CPU, tensor.I64, 2, 2), tensor.New(tensor.CPU, tensor.F32, 4)} {
 		wantError(t, tensor.Catch(func() { Rows(bad) }), "want (n,d) of f32 or f64")
 	}
@@ -194,17 +200,17 @@ type failing struct {
 	left *int
 }
 
-func (f failing) Row(i int, dst []float64) error {
-	if i == 5 {
+func (f failing) Read(lo int, dst *tensor.Tensor) error {
+	if lo <= 5 && 5 < lo+dst.Dim(0) {
 		if *f.left == 0 {
 			return os.ErrDeadlineExceeded
 		}
 		*f.left--
 	}
-	return f.Features.Row(i, dst)
+	return f.Features.Read(lo, dst)
 }
 
-// A row that cannot be read is named in whichever pass that is.
+// Rows that cannot be read are named in whichever pass that is.
 func TestUnreadableRowInAnyPass(t *testing.T) {
 	c := newCloud(11, 3, 9, 4)
 	for l, passes := range map[Local]int{AreaShift: 4, Area: 2, Shift: 3, Abs: 2, RMS: 2} {
@@ -217,7 +223,7 @@ func TestUnreadableRowInAnyPass(t *testing.T) {
 				}
 				continue
 			}
-			wantError(t, err, "msr: row 5: ")
+			wantError(t, err, "msr: row")
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("%s: %v hides its cause", l, err)
 			}

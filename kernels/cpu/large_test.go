@@ -242,9 +242,14 @@ func TestLarge(t *testing.T) {
 			k.SoftmaxLoss(kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: .1}, loss, tensor.Like(logits), logits, label, weight)
 			return loss
 		}},
+		{"SoftmaxLoss slope", 1e-6, func(k kernels.Backend) *tensor.Tensor {
+			loss, slope := tensor.New(tensor.CPU, tensor.F32, 300), tensor.Like(logits)
+			k.SoftmaxLoss(kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: .1}, loss, slope, logits, label, weight)
+			return slope
+		}},
 		{"SoftmaxLossGrad", 1e-6, func(k kernels.Backend) *tensor.Tensor {
 			d := tensor.Like(logits)
-			k.SoftmaxLossGrad(kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: .1}, fresh(d), logp, label, weight, weight)
+			k.SoftmaxLossGrad(fresh(d), logits, weight)
 			return d
 		}},
 		{"SGD", 1e-6, func(k kernels.Backend) *tensor.Tensor {

@@ -92,6 +92,7 @@ type descriptions struct {
 	tileMap    tileMap
 	imageTiles imageTiles
 	places     placeProducts
+	loss       lossRow
 }
 
 // get lends n floats.

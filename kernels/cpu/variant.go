@@ -17,9 +17,10 @@ type variant struct {
 	norm  normKernels
 	point pointwiseKernels
 	peak  peakKernels
+	loss  lossKernels
 }
 
-var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo}
+var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo, loss: lossGo}
 
 // exact, behind a variant's name and a hyphen or alone, chooses the backend that
 // computes convolutions as the sums that define them, without Winograd's

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 
 	"phase/kernels"
-	"phase/kernels/ref"
 	"phase/tensor"
 )
 
@@ -225,18 +224,6 @@ func (o *operands) accAs(images bool, shape []int) kernels.Acc {
 	x.written = a.Wanted()
 	o.accs = append(o.accs, a)
 	return a
-}
-
-// logp is an input of log-probabilities: log softmax of normal logits times
-// spread.
-func (o *operands) logp(spread float64, n, k int) *tensor.Tensor {
-	r, v := o.rand(), make([]float64, n*k)
-	for i := range v {
-		v[i] = spread * r.NormFloat64()
-	}
-	x := tensor.Of(v, n, k)
-	ref.Backend{}.LogSoftmax(x, x)
-	return o.of(func(i int) float64 { return v[i] }, n, k)
 }
 
 // snapshot remembers every operand as it is.

@@ -204,16 +204,16 @@ func (b scribbles) LogSoftmax(y, x *tensor.Tensor) {
 	b.Copy(y, x)
 }
 
-func (b wrongForm) SoftmaxLoss(p kernels.SoftmaxLoss, loss, logp, x, label, weight *tensor.Tensor) {
+func (b wrongForm) SoftmaxLoss(p kernels.SoftmaxLoss, loss, slope, x, label, weight *tensor.Tensor) {
 	if p.Form == kernels.ASL {
 		p.Form = kernels.Eq3
 	}
-	b.Backend.SoftmaxLoss(p, loss, logp, x, label, weight)
+	b.Backend.SoftmaxLoss(p, loss, slope, x, label, weight)
 }
 
-func (b heldWeights) SoftmaxLossGrad(p kernels.SoftmaxLoss, dx kernels.Acc, logp, label, weight, dloss *tensor.Tensor) {
+func (b heldWeights) SoftmaxLoss(p kernels.SoftmaxLoss, loss, slope, x, label, weight *tensor.Tensor) {
 	p.Detach = true
-	b.Backend.SoftmaxLossGrad(p, dx, logp, label, weight, dloss)
+	b.Backend.SoftmaxLoss(p, loss, slope, x, label, weight)
 }
 
 func (b hugeLogits) LogSoftmax(y, x *tensor.Tensor) {
@@ -341,7 +341,7 @@ func TestSuiteSeesPlantedMistakes(t *testing.T) {
 		{oneGroup{}, "Conv2D", "Groups:"}, {mirrored{}, "Conv2D", "f64"}, {swapped{}, "Gemm", "transposed 1"},
 		{decayLate{}, "SGD", "Decay:0.01"}, {readsFirst{}, "SGD", "First:true"}, {stepZero{}, "AdamW", "Step:"},
 		{pastTheEnd{}, "Map", "wrote outside out0"}, {readsPast{}, "SumSquares", "got NaN"}, {shortTail{}, "Affine", "got NaN"},
-		{scribbles{}, "LogSoftmax", "changed its input in1"}, {wrongForm{}, "SoftmaxLoss", "Form:0"}, {heldWeights{}, "SoftmaxLossGrad", "Detach:false"},
+		{scribbles{}, "LogSoftmax", "changed its input in1"}, {wrongForm{}, "SoftmaxLoss", "Form:0"}, {heldWeights{}, "SoftmaxLoss", "Detach:false"},
 		{hugeLogits{}, "LogSoftmax", "1e4"}, {lastWins{}, "MaxPool", "arg1"}, {hidesNaN{}, "MaxPool", "want NaN"},
 		{realCount{}, "AvgPool", "Pad:1"}, {lastIndex{}, "GatherGrad", "grad0"}, {sumForMean{}, "ReduceGrad", "mean true"},
 		{manyThreads{}, "SumSquares", "GOMAXPROCS"}, {logicalOrder{}, "Dropout", "images"}, {firstRow{}, "Copy", "state0"},

@@ -185,49 +185,49 @@ func termOf(p kernels.SoftmaxLoss, k int, label bool, c class) term {
 	return negative(s, p.GammaNeg, p.Detach, c)
 }
 
-// SoftmaxLoss is loss[i] = weight[i]·Σ_j termOf(j), with logp = log softmax(x).
-func (Backend) SoftmaxLoss(p kernels.SoftmaxLoss, loss, logp, x, label, weight *tensor.Tensor) {
-	v, labels, weights := tensor.Values(x), tensor.Values(label), tensor.Values(weight)
-	sums := make([]float64, loss.Size())
-	rows(x, func(i, lo, hi int) {
-		logSoftmax(v[lo:hi])
-		cs, _ := classes(v[lo:hi])
-		for j, c := range cs {
-			sums[i] += termOf(p, hi-lo, j == int(labels[i]), c).loss
-		}
-		sums[i] *= weights[i]
-	})
-	store(logp, v)
-	store(loss, sums)
-}
-
-// SoftmaxLossGrad multiplies u_j = ∂loss/∂log p_j by the derivative of log
-// softmax, ∂log p_j/∂x_m = δ_jm - p_m:
+// SoftmaxLoss is loss[i] = weight[i]·Σ_j termOf(j). The slope is that of u_j =
+// ∂loss/∂log p_j times the derivative of log softmax, ∂log p_j/∂x_m = δ_jm - p_m:
 //
 //	∂loss/∂x_m = u_m - p_m Σ_j u_j
 //
 // The most probable class f is kept out of the sum, as u_f·(1-p_f) at m = f and
 // as -u_f·p_m elsewhere: there 1-p_f may be tiny, and Eq 1's u_f = a + b/(1-p_f)
 // huge, while both products stay moderate.
-func (Backend) SoftmaxLossGrad(p kernels.SoftmaxLoss, dx kernels.Acc, logp, label, weight, dloss *tensor.Tensor) {
-	g, labels := tensor.Values(logp), tensor.Values(label)
-	weights, dlosses := tensor.Values(weight), tensor.Values(dloss)
-	rows(logp, func(i, lo, hi int) {
-		cs, f := classes(g[lo:hi])
+func (Backend) SoftmaxLoss(p kernels.SoftmaxLoss, loss, slope, x, label, weight *tensor.Tensor) {
+	v, labels, weights := tensor.Values(x), tensor.Values(label), tensor.Values(weight)
+	sums := make([]float64, loss.Size())
+	rows(x, func(i, lo, hi int) {
+		logSoftmax(v[lo:hi])
+		cs, f := classes(v[lo:hi])
 		u, others := make([]float64, len(cs)), 0.0
 		for j, c := range cs {
+			t := termOf(p, hi-lo, j == int(labels[i]), c)
+			sums[i] += t.loss
 			if j != f {
-				u[j] = termOf(p, hi-lo, j == int(labels[i]), c).derivative(c)
+				u[j] = t.derivative(c)
 				others += u[j]
 			}
 		}
+		sums[i] *= weights[i]
 		first := termOf(p, hi-lo, f == int(labels[i]), cs[f])
 		for m, c := range cs {
 			d := first.a*cs[f].q + first.b - c.p*others
 			if m != f {
 				d = u[m] - c.p*others - first.a*c.p - times(first.b, math.Exp(c.logp-cs[f].logq))
 			}
-			g[lo+m] = dlosses[i] * weights[i] * d
+			v[lo+m] = weights[i] * d
+		}
+	})
+	store(slope, v)
+	store(loss, sums)
+}
+
+// SoftmaxLossGrad is dx_ij += dloss_i·slope_ij.
+func (Backend) SoftmaxLossGrad(dx kernels.Acc, slope, dloss *tensor.Tensor) {
+	g, dlosses := tensor.Values(slope), tensor.Values(dloss)
+	rows(slope, func(i, lo, hi int) {
+		for j := lo; j < hi; j++ {
+			g[j] *= dlosses[i]
 		}
 	})
 	add(dx, g)

@@ -12,10 +12,10 @@ import (
 
 // lossOf runs both kernels on one row of logits.
 func lossOf(p kernels.SoftmaxLoss, z []float64, y int) (loss float64, grad *tensor.Tensor) {
-	x, l, logp, dx := tensor.Of(z, 1, len(z)), zeros(1), zeros(1, len(z)), zeros(1, len(z))
+	x, l, slope, dx := tensor.Of(z, 1, len(z)), zeros(1), zeros(1, len(z)), zeros(1, len(z))
 	label, one := tensor.Of([]int64{int64(y)}, 1), tensor.Of([]float64{1}, 1)
-	b.SoftmaxLoss(p, l, logp, x, label, one)
-	b.SoftmaxLossGrad(p, acc(dx), logp, label, one, one)
+	b.SoftmaxLoss(p, l, slope, x, label, one)
+	b.SoftmaxLossGrad(acc(dx), slope, one)
 	return tensor.Values(l)[0], dx
 }
 
@@ -166,12 +166,12 @@ func TestSoftmaxLossExtremes(t *testing.T) {
 
 func TestSoftmaxLossWeights(t *testing.T) {
 	x, label := tensor.Of([]float32{1, 2, 0, -1}, 2, 2), tensor.Of([]int64{0, 1}, 2)
-	loss, logp := tensor.New(tensor.CPU, tensor.F32, 2), tensor.New(tensor.CPU, tensor.F32, 2, 2)
-	b.SoftmaxLoss(kernels.SoftmaxLoss{}, loss, logp, x, label, tensor.Of([]float32{2, 3}, 2))
+	loss, slope := tensor.New(tensor.CPU, tensor.F32, 2), tensor.New(tensor.CPU, tensor.F32, 2, 2)
+	b.SoftmaxLoss(kernels.SoftmaxLoss{}, loss, slope, x, label, tensor.Of([]float32{2, 3}, 2))
 	ce := math.Log1p(math.E)
 	nearAll(t, "weighted cross-entropy", loss, 1e-7, 2*ce, 3*ce)
 	dx, p := tensor.Of([]float32{1, 1, 1, 1}, 2, 2), 1/(1+math.E)
-	b.SoftmaxLossGrad(kernels.SoftmaxLoss{}, acc(dx), logp, label, tensor.Of([]float32{2, 3}, 2), tensor.Of([]float32{.5, -1}, 2))
+	b.SoftmaxLossGrad(acc(dx), slope, tensor.Of([]float32{.5, -1}, 2))
 	nearAll(t, "its gradient", dx, 1e-7, 1+p-1, 1+1-p, 1-3*(1-p), 1+3*(1-p))
 }
 

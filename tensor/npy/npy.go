@@ -33,15 +33,11 @@ func read(r io.Reader, size, most int64) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := int64(h.shape.Size())
-	need, have := n*int64(h.kind.Size()), size-h.size // a Valid shape does not overflow
-	switch {
-	case need > have:
-		return nil, fmt.Errorf("byte %d: %d bytes of elements, but shape %v needs %d: the file is cut off", h.size, have, h.shape, need)
-	case need < have:
-		return nil, fmt.Errorf("byte %d: %d bytes more than shape %v needs", h.size+need, have-need, h.shape)
-	case n*int64(h.kind.DType().Size()) > most:
-		return nil, fmt.Errorf("byte %d: shape %v takes %d bytes of memory, the most for this archive is %d", h.size, h.shape, n*int64(h.kind.DType().Size()), most)
+	if err := h.fits(size); err != nil {
+		return nil, err
+	}
+	if n := int64(h.shape.Size()) * int64(h.kind.DType().Size()); n > most {
+		return nil, fmt.Errorf("byte %d: shape %v takes %d bytes of memory, the most for this archive is %d", h.size, h.shape, n, most)
 	}
 	shape := h.shape
 	if h.fortran {
@@ -61,6 +57,18 @@ func read(r io.Reader, size, most int64) (*tensor.Tensor, error) {
 		t = transposed(t)
 	}
 	return t, nil
+}
+
+// fits says what is wrong if a file of size bytes does not hold what h says.
+func (h header) fits(size int64) error {
+	need, have := int64(h.shape.Size())*int64(h.kind.Size()), size-h.size // a Valid shape does not overflow
+	switch {
+	case need > have:
+		return fmt.Errorf("byte %d: %d bytes of elements, but shape %v needs %d: the file is cut off", h.size, have, h.shape, need)
+	case need < have:
+		return fmt.Errorf("byte %d: %d bytes more than shape %v needs", h.size+need, have-need, h.shape)
+	}
+	return nil
 }
 
 func backwards(s tensor.Shape) tensor.Shape {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"unsafe"
 
 	"phase/tensor"
 )
@@ -70,35 +71,59 @@ const block = 1 << 16
 // early is "byte 90: end of file, want 6 more bytes".
 func Read(r io.Reader, at int64, k Kind, shape tensor.Shape) (*tensor.Tensor, error) {
 	t := tensor.New(tensor.CPU, k.DType(), shape...)
-	var err error
-	switch t.DType() {
-	case tensor.F32:
-		err = read(r, at, k, tensor.Data[float32](t), float32From[k])
-	case tensor.F64:
-		err = read(r, at, k, tensor.Data[float64](t), float64From)
-	default:
-		err = read(r, at, k, tensor.Data[int64](t), int64From[k])
-	}
-	if err != nil {
+	if err := ReadInto(r, at, k, t); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// read fills dst from elements of kind k. decode converts a block and reports
-// how many elements it took: all, unless one is refused.
+// ReadInto is Read to a row-major tensor of k.DType() that there is.
+func ReadInto(r io.Reader, at int64, k Kind, t *tensor.Tensor) error {
+	switch t.DType() {
+	case tensor.F32:
+		return read(r, at, k, tensor.Data[float32](t), float32From[k])
+	case tensor.F64:
+		return read(r, at, k, tensor.Data[float64](t), float64From)
+	}
+	return read(r, at, k, tensor.Data[int64](t), int64From[k])
+}
+
+// littleEndian says that this machine's memory holds a number as a file does.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// asBytes is the memory of s.
+func asBytes[T tensor.Elem](s []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(*new(T))))
+}
+
+// read fills dst from elements of kind k: in place, if that is how they lie in
+// memory. Otherwise decode converts a block and reports how many elements it
+// took: all, unless one is refused.
 func read[T tensor.Elem](r io.Reader, at int64, k Kind, dst []T, decode func(dst []T, src []byte) int) error {
 	size := k.Size()
-	buf := make([]byte, min(block, len(dst)*size))
+	inPlace := littleEndian && k == KindOf(tensor.TypeOf[T]())
+	var buf []byte
+	if !inPlace {
+		buf = make([]byte, min(block, len(dst)*size))
+	}
 	for len(dst) > 0 {
-		n := min(len(dst), len(buf)/size)
-		src := buf[:n*size]
+		var src []byte
+		n := len(dst)
+		if inPlace {
+			src = asBytes(dst)
+		} else {
+			n = min(n, len(buf)/size)
+			src = buf[:n*size]
+		}
 		if got, err := io.ReadFull(r, src); err != nil {
 			at += int64(got)
 			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 				return fmt.Errorf("byte %d: end of file, want %d more bytes", at, int64(len(dst))*int64(size)-int64(got))
 			}
 			return fmt.Errorf("byte %d: %w", at, err)
+		}
+		if inPlace {
+			return nil
 		}
 		if ok := decode(dst[:n], src); ok < n {
 			at += int64(ok * size)

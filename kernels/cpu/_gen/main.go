@@ -21,6 +21,7 @@ var families = []struct {
 	{"norm_amd64.s", norm},
 	{"pointwise_amd64.s", pointwise},
 	{"peak_amd64.s", peak},
+	{"loss_amd64.s", loss},
 }
 
 func main() {

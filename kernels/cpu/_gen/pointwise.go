@@ -92,10 +92,26 @@ func maxTap(a *asm, v vec) {
 	a.ret()
 }
 
-// exp writes e^x = 2^n·e^r with n = x/ln 2 rounded and |r| <= ln 2/2, e^r by its
-// Taylor polynomial of degree 7, whose error is 5e-9; 2^n is added to the
-// exponent's bits. x is first brought to where that works, and what was below
-// gives 0. A NaN stays one.
+// expInRange writes y = e^x = 2^n·e^r with n = x/ln 2 rounded and |r| <= ln 2/2,
+// e^r by its Taylor polynomial of degree 7, whose error is 5e-9; 2^n is added to
+// the exponent's bits. x, which r holds at first, is a NaN or where that works.
+// k says which register has a field of expSeries; y may be n.
+func (a *asm) expInRange(r, bits, n, y string, k func(string) string) {
+	a.op("VMULPS %s, %s, %s", r, k("log2e"), bits)
+	a.op("VCVTPS2DQ %s, %s", bits, bits)
+	a.op("VCVTDQ2PS %s, %s", bits, n)
+	a.op("VFNMADD231PS %s, %s, %s", n, k("ln2"), r)
+	a.op("VFNMADD231PS %s, %s, %s", n, k("ln2Rest"), r)
+	a.op("VMOVAPS %s, %s", k("c7"), y)
+	for _, c := range []string{"c6", "c5", "c4", "c3", "c2", "c1", "c1"} {
+		a.op("VFMADD213PS %s, %s, %s", k(c), r, y)
+	}
+	a.op("VPSLLD $23, %s, %s", bits, bits)
+	a.op("VPADDD %s, %s, %s", bits, y, y)
+}
+
+// exp brings x to where expInRange works, and gives 0 for what was below. A NaN
+// stays one.
 func exp(a *asm, v vec) {
 	const notLess = 0x15
 	k := a.row(v, "exp", "y x []float32, p *expSeries")
@@ -107,17 +123,7 @@ func exp(a *asm, v vec) {
 		l.load("x", 0)
 		a.op("VMAXPS %s, %s, %s", r, l.k("low"), r) // a NaN in r wins: it is the first operand
 		a.op("VMINPS %s, %s, %s", r, l.k("high"), r)
-		a.op("VMULPS %s, %s, %s", r, l.k("log2e"), bits)
-		a.op("VCVTPS2DQ %s, %s", bits, bits)
-		a.op("VCVTDQ2PS %s, %s", bits, n)
-		a.op("VFNMADD231PS %s, %s, %s", n, l.k("ln2"), r)
-		a.op("VFNMADD231PS %s, %s, %s", n, l.k("ln2Rest"), r)
-		a.op("VMOVAPS %s, %s", l.k("c7"), y)
-		for _, c := range []string{"c6", "c5", "c4", "c3", "c2", "c1", "c1"} {
-			a.op("VFMADD213PS %s, %s, %s", l.k(c), r, y)
-		}
-		a.op("VPSLLD $23, %s, %s", bits, bits)
-		a.op("VPADDD %s, %s, %s", bits, y, y)
+		a.expInRange(r, bits, n, y, l.k)
 		x := l.load("x", 0)
 		if l.v == zmm && !l.scalar {
 			a.op("VCMPPS $%d, %s, %s, K1", notLess, l.k("low"), x)

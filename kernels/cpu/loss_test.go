@@ -1,0 +1,42 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"phase/kernels"
+	"phase/tensor"
+)
+
+// BenchmarkSoftmaxLoss times DAW with its gradient beside copying the logits,
+// which reads and writes as much as the loss has to.
+func BenchmarkSoftmaxLoss(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, s := range [][2]int{{128, 10}, {128, 100}, {1024, 1000}} {
+		n, k := s[0], s[1]
+		x := fill(r, tensor.New(tensor.CPU, tensor.F32, n, k))
+		slope, dx := tensor.Like(x), tensor.Like(x)
+		loss, weight, dloss := vector(r, n, 0), vector(r, n, 2), vector(r, n, 1)
+		label := tensor.New(tensor.CPU, tensor.I64, n)
+		for i := range tensor.Data[int64](label) {
+			tensor.Data[int64](label)[i] = int64(r.IntN(k))
+		}
+		name := fmt.Sprintf("%dx%d", n, k)
+		b.Run(name+"/copy", func(b *testing.B) {
+			for b.Loop() {
+				spread(x.Size(), func(lo, hi int) { copy(part(dx, lo, hi), part(x, lo, hi)) })
+			}
+		})
+		for _, p := range []kernels.SoftmaxLoss{{}, {GammaPos: 1, GammaNeg: 4, Smooth: .1}, {GammaPos: 1.5, GammaNeg: 2.5, Smooth: .1}} {
+			b.Run(fmt.Sprintf("%s/%v,%v,%v", name, p.GammaPos, p.GammaNeg, p.Smooth), func(b *testing.B) {
+				benchEach(b, func(b *testing.B, k *Backend) {
+					for b.Loop() {
+						k.SoftmaxLoss(p, loss, slope, x, label, weight)
+						k.SoftmaxLossGrad(kernels.Acc{T: dx, Fresh: true}, slope, dloss)
+					}
+				})
+			})
+		}
+	}
+}
