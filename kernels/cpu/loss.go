@@ -70,7 +70,8 @@ func (c class) term(f kernels.SoftmaxLoss, k int, label bool) (loss, a, b float6
 	return -timesLog(m, c.logp), -m * (1 + timesLog(γ*c.p, ratio)), 0
 }
 
-// lossRowCost is what a row costs beside its numbers, in numbers.
+// lossRowCost is what a row costs beside its numbers, in numbers, of which a
+// nanosecond takes one.
 const lossRowCost = 128
 
 // SoftmaxLoss is loss[i] = weight[i]·(the loss of row i), and slope its
@@ -83,12 +84,14 @@ func (b *Backend) SoftmaxLoss(p kernels.SoftmaxLoss, loss, slope, x, label, weig
 		return
 	}
 	k := x.Dim(-1)
-	planes(x.Size()/k, k+lossRowCost, func(first, last int) {
+	planes(x.Size()/k, (k+lossRowCost)/2, func(first, last int) {
 		s := b.pool.get(3 * paddedRow(k))
 		r := newLossRow(s, k)
 		labels, weights, losses := tensor.Data[int64](label), tensor.Data[float32](weight), tensor.Data[float32](loss)
+		xs, slopes := tensor.Data[float32](x), tensor.Data[float32](slope)
 		for i := first; i < last; i++ {
-			x, slope := part(x, i*k, (i+1)*k), part(slope, i*k, (i+1)*k)
+			x, slope := xs[i*k:(i+1)*k], slopes[i*k:(i+1)*k]
+			r.next, r.out = &xs[min(i+1, last-1)*k], &slope[0]
 			y, w := int(labels[i]), float64(weights[i])
 			v, ok := 0.0, false
 			if p.Form == kernels.ASL {
@@ -183,7 +186,7 @@ func (r *lossRow) asl(b *Backend, p kernels.SoftmaxLoss, slope, x []float32, y i
 		}
 		switch γ {
 		case 0, 1, 2, 4:
-			r.power = int(γ)
+			r.power, r.floor = int(γ), powerFloors[int(γ)]
 		default:
 			r.gamma = float32(γ)
 			b.loss.powers(r)
@@ -218,6 +221,11 @@ func (r *lossRow) asl(b *Backend, p kernels.SoftmaxLoss, slope, x []float32, y i
 	return loss, loss-loss == 0 && all-all == 0
 }
 
+// powerFloors are probabilities whose powers are some 1e-30: numbers so small
+// that float32 has but few digits for them, or none, would cost a processor a
+// hundred times what others do.
+var powerFloors = [5]float32{1: 1e-30, 2: 1e-15, 4: 3e-8}
+
 // SoftmaxLossGrad is dx_ij += dloss_i·slope_ij.
 func (b *Backend) SoftmaxLossGrad(dx kernels.Acc, slope, dloss *tensor.Tensor) {
 	switch {
@@ -229,8 +237,9 @@ func (b *Backend) SoftmaxLossGrad(dx kernels.Acc, slope, dloss *tensor.Tensor) {
 	}
 	k := slope.Dim(-1)
 	planes(slope.Size()/k, k, func(first, last int) {
+		d, slope, dloss := tensor.Data[float32](dx.T), tensor.Data[float32](slope), tensor.Data[float32](dloss)
 		for i := first; i < last; i++ {
-			b.addScaled(part(dx.T, i*k, (i+1)*k), dx.Fresh, part(slope, i*k, (i+1)*k), tensor.Data[float32](dloss)[i])
+			b.addScaled(d[i*k:(i+1)*k], dx.Fresh, slope[i*k:(i+1)*k], dloss[i])
 		}
 	})
 }

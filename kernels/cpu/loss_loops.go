@@ -16,8 +16,12 @@ type lossRow struct {
 	power  int      // the modulation's: 0, 1, 2, 4, or -1, it lies in u
 	series *expSeries
 
+	next *float32 // the row of logits that comes after this one
+	out  *float32 // where the derivatives go in the end
+
 	most, rest float32 // the largest logit; Σe without its own, which is 1
 	inv, log   float32 // p = e·inv, log p = l - log
+	floor      float32 // the least p whose power is worth having
 	gamma      float32 // of powers
 	huge       float32 // 2^127
 	slope      float32 // the derivative of m·log p by log p is m·(1 + slope·log p)
@@ -45,7 +49,7 @@ type lossKernels struct {
 	exps func(r *lossRow)
 	// powers: u = min(e^(gamma·(l-log)), huge·e): 0 where e is.
 	powers func(r *lossRow)
-	// terms: with p = e·inv, q = l-log, m = p^power or u: loss = Σ m·q;
+	// terms: with p = max(e·inv, floor), q = l-log, m = p^power or u: loss = Σ m·q;
 	// u = m·(1 + slope·q); sum = Σu.
 	terms func(r *lossRow)
 	// slopes: u = scale·u - all·e.
@@ -90,7 +94,7 @@ var lossGo = lossKernels{
 		for j := range u {
 			m, q := u[j], l[j]-r.log
 			if r.power >= 0 {
-				m = float32(power(float64(e[j]*r.inv), float64(r.power)))
+				m = float32(power(float64(max(e[j]*r.inv, r.floor)), float64(r.power)))
 			}
 			r.loss += m * q
 			u[j] = m * (1 + r.slope*q)

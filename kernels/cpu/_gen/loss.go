@@ -60,7 +60,8 @@ func (a *asm) fold(v vec, op string, i, tmp int) {
 }
 
 // rowExps writes most = the largest of l, top = its first place, which is then
-// taken out; l -= most; e = e^l, not below e^low; rest = Σe.
+// taken out; l -= most; e = e^l, not below e^low; rest = Σe. It also fetches the
+// rows next and out into the cache.
 func rowExps(a *asm, v vec) {
 	l, e, _ := a.lossRow(v, "rowExps")
 	a.op("MOVQ CX, R9")
@@ -106,7 +107,11 @@ func rowExps(a *asm, v vec) {
 	x, bits, y, sum := v.r(0), v.r(1), v.r(2), v.r(3)
 	a.zero(v, 3)
 	a.op("XORQ R9, R9")
+	a.load("lossRow", "next", "R10")
+	a.load("lossRow", "out", "R11")
 	a.loop("exps", "CX", func() {
+		a.op("PREFETCHT0 (R10)(R9*4)") // the exponentials take longer than memory does
+		a.op("PREFETCHT0 (R11)(R9*4)")
 		a.op("VMOVUPS (%s)(R9*4), %s", l, x)
 		a.op("VSUBPS %s, %s, %s", most, x, x)
 		a.op("VMOVUPS %s, (%s)(R9*4)", x, l)
@@ -142,11 +147,11 @@ func rowPowers(a *asm, v vec) {
 	a.ret()
 }
 
-// rowTerms writes, with p = e·inv, q = l - log and m = 1, p, p², p⁴ or what u
+// rowTerms writes, with p = max(e·inv, floor), q = l - log and m = 1, p, p², p⁴ or what u
 // holds, as power says, loss = Σ m·q; u = m·(1 + slope·q); sum = Σ u.
 func rowTerms(a *asm, v vec) {
 	l, e, u := a.lossRow(v, "rowTerms")
-	inv, log, slope := a.field(v, "inv", 15), a.field(v, "log", 14), a.field(v, "slope", 13)
+	inv, log, slope, floor := a.field(v, "inv", 15), a.field(v, "log", 14), a.field(v, "slope", 13), a.field(v, "floor", 7)
 	a.load("lossRow", "series", "R8")
 	one := v.r(12)
 	a.op("VBROADCASTSS expSeries_c1(R8), %s", one)
@@ -197,6 +202,7 @@ func rowTerms(a *asm, v vec) {
 				return
 			}
 			a.op("VMULPS %s, %s, %s", e, inv, m)
+			a.op("VMAXPS %s, %s, %s", floor, m, m)
 			for range p.squares {
 				a.op("VMULPS %s, %s, %s", m, m, m)
 			}
