@@ -15,6 +15,8 @@ type buffer interface {
 	// check is the error that a row has a number that is NaN, infinite or
 	// beyond largest, or nil.
 	check(at int) error
+	// sum is the sum of a row's numbers.
+	sum(at int) float64
 	// square is |row - mu|², mu nil being zero.
 	square(at int, mu []float64) float64
 	// squareDot is that, and the product (row - mu)·s.
@@ -32,6 +34,14 @@ type block[T tensor.Float] struct {
 	d int
 }
 
+// bufferOf makes buffers for rows of f.
+func bufferOf(f Features) func(rows, d int) buffer {
+	if f.DType() == tensor.F32 {
+		return newBuffer[float32]
+	}
+	return newBuffer[float64]
+}
+
 func newBuffer[T tensor.Float](rows, d int) buffer { return block[T]{make([]T, rows*d), d} }
 
 func (b block[T]) row(at int) []T { return b.x[at*b.d:][:b.d] }
@@ -47,6 +57,18 @@ func (b block[T]) check(at int) error {
 		}
 	}
 	return nil
+}
+
+func (b block[T]) sum(at int) float64 {
+	x := b.row(at)
+	var s0, s1, s2, s3 float64
+	for ; len(x) >= 4; x = x[4:] {
+		s0, s1, s2, s3 = s0+float64(x[0]), s1+float64(x[1]), s2+float64(x[2]), s3+float64(x[3])
+	}
+	for _, v := range x {
+		s0 += float64(v)
+	}
+	return (s0 + s1) + (s2 + s3)
 }
 
 func (b block[T]) square(at int, mu []float64) float64 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"phase/tensor"
+	"phase/tensor/npy"
 )
 
 // cloud is a labelled set of features of some classes.
@@ -232,4 +234,103 @@ func TestUnreadableRowInAnyPass(t *testing.T) {
 	left := 1
 	_, _, err := AREA{}.Weights(failing{c.features(), &left}, c.labels, c.classes)
 	wantError(t, err, "area: row 5: ")
+}
+
+// Features in a file give what a tensor of them gives, to the bit.
+func TestMSRFromFile(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, dtype := range []tensor.DType{tensor.F32, tensor.F64} {
+		x := tensor.New(tensor.CPU, dtype, 900, 37)
+		labels := make([]int, x.Dim(0))
+		for i := range labels {
+			labels[i] = min(i%7, 3)
+		}
+		for i := range x.Size() {
+			if dtype == tensor.F32 {
+				tensor.Data[float32](x)[i] = float32(r.NormFloat64())
+			} else {
+				tensor.Data[float64](x)[i] = r.NormFloat64()
+			}
+		}
+		path := filepath.Join(t.TempDir(), "x.npy")
+		if err := npy.WriteFile(path, x); err != nil {
+			t.Fatal(err)
+		}
+		f, err := npy.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, l := range Locals() {
+			m := MSR{Gamma: 1, Alpha: .5, Local: l, Force: l == Literal}
+			want, err := m.Weights(Rows(x), labels, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := m.Weights(f, labels, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			near(t, string(l), got.Sample, want.Sample, 0)
+		}
+		sum := 0.
+		for _, v := range tensor.Values(x) {
+			sum += v
+		}
+		got, err := Total(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "sum", []float64{got}, []float64{sum}, 1e-10)
+	}
+}
+
+// BenchmarkMSR times the weights of features in a file beside one sum of them
+// with the same reader. PHASE_BENCH_FEATURES names an NPY file, whose rows are
+// given 1000 classes in turn; without it there are 50,000 rows of 64.
+func BenchmarkMSR(b *testing.B) {
+	path, classes := os.Getenv("PHASE_BENCH_FEATURES"), 1000
+	if path == "" {
+		path, classes = filepath.Join(b.TempDir(), "x.npy"), 100
+		r, x := rand.New(rand.NewPCG(1, 2)), make([]float32, 50000*64)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+		}
+		if err := npy.WriteFile(path, tensor.Of(x, 50000, 64)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	f, err := npy.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	labels := make([]int, f.Len())
+	for i := range labels {
+		labels[i] = i % classes
+	}
+	features := map[string]Features{"file": f}
+	if f.Shape().Size() < 1<<27 {
+		x, err := npy.ReadFile(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		features["memory"] = Rows(x)
+	}
+	for name, f := range features {
+		b.Run(name+"/sum", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Total(f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/msr", func(b *testing.B) {
+			for b.Loop() {
+				if _, err := DefaultMSR().Weights(f, labels, classes); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

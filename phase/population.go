@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"phase/phase/longtail"
-	"phase/tensor"
 )
 
 // A population is the features of all classes around their means: what the
@@ -23,6 +22,7 @@ type population struct {
 	tol      float64     // a deviation no longer than this is zero
 
 	newBuffer func(rows, d int) buffer
+	held      buffer // a window of rows
 }
 
 // newPopulation reads all features once. A label that is no class, a class
@@ -42,18 +42,13 @@ func newPopulation(op string, f Features, labels []int, classes int) (*populatio
 	if err := checkCounts(op, counts); err != nil {
 		return nil, err
 	}
-	p := &population{features: f, labels: labels, counts: counts}
+	p := &population{features: f, labels: labels, counts: counts, newBuffer: bufferOf(f)}
 	p.rows = make([][]int, classes)
 	for j, n := range counts {
 		p.rows[j] = make([]int, 0, n)
 	}
 	for i, j := range labels {
 		p.rows[j] = append(p.rows[j], i)
-	}
-	if f.DType() == tensor.F32 {
-		p.newBuffer = newBuffer[float32]
-	} else {
-		p.newBuffer = newBuffer[float64]
 	}
 	squares := make([]float64, len(labels)) // |phi|^2
 	p.mean, err = p.sumClasses(nil, func(i int, b buffer, at int) (float64, error) {
@@ -75,6 +70,32 @@ func newPopulation(op string, f Features, labels []int, classes int) (*populatio
 	return p, nil
 }
 
+// Total is the sum of all features: the least that a pass over them takes, which
+// the weights' time is compared with.
+func Total(f Features) (total float64, err error) {
+	n, d := f.Len(), f.Dim()
+	part := max(partSize/max(d, 1), 1)
+	sums := make([]float64, (n+part-1)/part)
+	buffers := sync.Pool{New: func() any { return bufferOf(f)(part, d) }}
+	err = parallel(len(sums), func(k int) *rowError {
+		b := buffers.Get().(buffer)
+		defer buffers.Put(b)
+		lo := k * part
+		rows := min(part, n-lo)
+		if err := b.read(f, lo, 0, rows); err != nil {
+			return &rowError{lo, lo + rows, err}
+		}
+		for at := range rows {
+			sums[k] += b.sum(at)
+		}
+		return nil
+	})
+	for _, s := range sums {
+		total += s
+	}
+	return total, err
+}
+
 // window is how many rows are held at a time: a MiB of numbers, or if there are
 // many classes four rows of each, so that the sums of the classes, which such a
 // window touches once, do not cost more than its rows.
@@ -94,7 +115,10 @@ const (
 // not nil it is then called with each window, the rows lo to hi-1 in b.
 func (p *population) pass(visit func(i int, b buffer, at int) error, done func(lo, hi int, b buffer)) error {
 	n, d, w := len(p.labels), p.features.Dim(), p.window()
-	b, part := p.newBuffer(w, d), max(partSize/d, 1)
+	if p.held == nil {
+		p.held = p.newBuffer(w, d)
+	}
+	b, part := p.held, max(partSize/d, 1)
 	for lo := 0; lo < n; lo += w {
 		hi := min(lo+w, n)
 		err := parallel((hi-lo+part-1)/part, func(k int) *rowError {

@@ -122,7 +122,8 @@ func (p *program) weightsCommand() *cobra.Command {
 		Long: `weights computes what classes and samples weigh, in float64: inverse frequency,
 effective numbers, adrw ((N_j/N)^-gamma), AREA's class weights and MSR's sample weights.
 Class weights add up to the number of classes. area and msr look at features F (n, d)
-and want labels. --out writes the sample weights, or with --counts the class weights.`,
+and want labels; a file of features larger than 256 MiB is read in place, row by row,
+never whole. --out writes the sample weights, or with --counts the class weights.`,
 		Example: "  phase weights --kind effective --counts 100,50,10,5\n  phase weights --kind msr --labels y.npy --features f.npy --out w.npy --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,14 +142,14 @@ and want labels. --out writes the sample weights, or with --counts the class wei
 				return err
 			}
 			if features != "" {
-				t, err := readFloats(features, "features", 2)
-				if err != nil {
+				var done func() error
+				if f, done, err = openFeatures(features, inMemory); err != nil {
 					return err
 				}
-				if t.Dim(0) != len(y) {
-					return fmt.Errorf("%s: %d rows of features for the %d labels of %s", features, t.Dim(0), len(y), labels)
+				defer done()
+				if f.Len() != len(y) {
+					return fmt.Errorf("%s: %d rows of features for the %d labels of %s", features, f.Len(), len(y), labels)
 				}
-				f = phase.Rows(t)
 			}
 			r, err := s.compute(counts, y, f)
 			if err != nil {
@@ -188,6 +189,28 @@ and want labels. --out writes the sample weights, or with --counts the class wei
 	})
 	markPerKind(cmd.Flags(), "beta", "gamma", "alpha", "local", "block", "seed", "local-clip", "force")
 	return cmd
+}
+
+// inMemory is up to how many bytes a file of features is read whole, so that
+// several passes over it read it once. A larger one is read in place by each.
+const inMemory = 1 << 28
+
+// openFeatures is the features in an NPY file, which done closes.
+func openFeatures(path string, most int64) (f phase.Features, done func() error, err error) {
+	file, err := npy.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	shape := file.Shape()
+	if len(shape) == 2 && file.DType() != tensor.I64 && file.RowMajor() && int64(shape.Size())*int64(file.DType().Size()) > most {
+		return file, file.Close, nil
+	}
+	file.Close()
+	t, err := readFloats(path, "features", 2)
+	if err != nil {
+		return nil, nil, err
+	}
+	return phase.Rows(t), func() error { return nil }, nil
 }
 
 // usage says what is wrong with the call.
