@@ -71,56 +71,90 @@ func (b block[T]) sum(at int) float64 {
 	return (s0 + s1) + (s2 + s3)
 }
 
+// The loops below go in steps of eight through pointers to arrays, which need one
+// check of bounds a step.
+
 func (b block[T]) square(at int, mu []float64) float64 {
-	x := b.row(at)
+	x, k := b.row(at), 0
 	var s0, s1, s2, s3 float64
 	if mu == nil {
-		for ; len(x) >= 4; x = x[4:] {
+		for ; k+8 <= len(x); k += 8 {
+			x := (*[8]T)(x[k:])
 			d0, d1, d2, d3 := float64(x[0]), float64(x[1]), float64(x[2]), float64(x[3])
 			s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
+			d0, d1, d2, d3 = float64(x[4]), float64(x[5]), float64(x[6]), float64(x[7])
+			s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
 		}
-		for _, v := range x {
-			s0 += float64(v) * float64(v)
+		for ; k < len(x); k++ {
+			s0 += float64(x[k]) * float64(x[k])
 		}
 		return (s0 + s1) + (s2 + s3)
 	}
-	for ; len(x) >= 4 && len(mu) >= 4; x, mu = x[4:], mu[4:] {
+	for ; k+8 <= len(x); k += 8 {
+		x, mu := (*[8]T)(x[k:]), (*[8]float64)(mu[k:])
 		d0, d1, d2, d3 := float64(x[0])-mu[0], float64(x[1])-mu[1], float64(x[2])-mu[2], float64(x[3])-mu[3]
 		s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
+		d0, d1, d2, d3 = float64(x[4])-mu[4], float64(x[5])-mu[5], float64(x[6])-mu[6], float64(x[7])-mu[7]
+		s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
 	}
-	for k, v := range x {
-		d := float64(v) - mu[k]
+	for ; k < len(x); k++ {
+		d := float64(x[k]) - mu[k]
 		s0 += d * d
 	}
 	return (s0 + s1) + (s2 + s3)
 }
 
 func (b block[T]) squareDot(at int, mu, s []float64) (square, dot float64) {
-	x := b.row(at)
-	var s0, s1, p0, p1 float64
-	for ; len(x) >= 2 && len(mu) >= 2 && len(s) >= 2; x, mu, s = x[2:], mu[2:], s[2:] {
-		d0, d1 := float64(x[0])-mu[0], float64(x[1])-mu[1]
-		s0, s1 = s0+d0*d0, s1+d1*d1
-		p0, p1 = p0+d0*s[0], p1+d1*s[1]
+	x, k := b.row(at), 0
+	var s0, s1, s2, s3, p0, p1, p2, p3 float64
+	for ; k+8 <= len(x); k += 8 {
+		x, mu, s := (*[8]T)(x[k:]), (*[8]float64)(mu[k:]), (*[8]float64)(s[k:])
+		d0, d1, d2, d3 := float64(x[0])-mu[0], float64(x[1])-mu[1], float64(x[2])-mu[2], float64(x[3])-mu[3]
+		s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
+		p0, p1, p2, p3 = p0+d0*s[0], p1+d1*s[1], p2+d2*s[2], p3+d3*s[3]
+		d0, d1, d2, d3 = float64(x[4])-mu[4], float64(x[5])-mu[5], float64(x[6])-mu[6], float64(x[7])-mu[7]
+		s0, s1, s2, s3 = s0+d0*d0, s1+d1*d1, s2+d2*d2, s3+d3*d3
+		p0, p1, p2, p3 = p0+d0*s[4], p1+d1*s[5], p2+d2*s[6], p3+d3*s[7]
 	}
-	for k, v := range x {
-		d := float64(v) - mu[k]
+	for ; k < len(x); k++ {
+		d := float64(x[k]) - mu[k]
 		s0 += d * d
 		p0 += d * s[k]
 	}
-	return s0 + s1, p0 + p1
+	return (s0 + s1) + (s2 + s3), (p0 + p1) + (p2 + p3)
 }
 
 func (b block[T]) add(sum []float64, a float64, at, column int, mu []float64) {
-	x := b.row(at)[column:][:len(sum)]
+	x, k := b.row(at)[column:][:len(sum)], 0
 	if mu == nil {
-		for k, v := range x {
-			sum[k] += a * float64(v)
+		for ; k+8 <= len(x); k += 8 {
+			sum, x := (*[8]float64)(sum[k:]), (*[8]T)(x[k:])
+			sum[0] += a * float64(x[0])
+			sum[1] += a * float64(x[1])
+			sum[2] += a * float64(x[2])
+			sum[3] += a * float64(x[3])
+			sum[4] += a * float64(x[4])
+			sum[5] += a * float64(x[5])
+			sum[6] += a * float64(x[6])
+			sum[7] += a * float64(x[7])
+		}
+		for ; k < len(x); k++ {
+			sum[k] += a * float64(x[k])
 		}
 		return
 	}
-	mu = mu[:len(sum)]
-	for k, v := range x {
-		sum[k] += a * (float64(v) - mu[k])
+	for ; k+8 <= len(x); k += 8 {
+		sum, x, mu := (*[8]float64)(sum[k:]), (*[8]T)(x[k:]), (*[8]float64)(mu[k:])
+		sum[0] += a * (float64(x[0]) - mu[0])
+		sum[1] += a * (float64(x[1]) - mu[1])
+		sum[2] += a * (float64(x[2]) - mu[2])
+		sum[3] += a * (float64(x[3]) - mu[3])
+		sum[4] += a * (float64(x[4]) - mu[4])
+		sum[5] += a * (float64(x[5]) - mu[5])
+		sum[6] += a * (float64(x[6]) - mu[6])
+		sum[7] += a * (float64(x[7]) - mu[7])
+	}
+	for ; k < len(x); k++ {
+		sum[k] += a * (float64(x[k]) - mu[k])
 	}
 }

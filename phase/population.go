@@ -107,7 +107,7 @@ func (p *population) window() int {
 // stripe of the classes' sums, which is added up in one go.
 const (
 	partSize   = 1 << 16
-	stripeSize = 512
+	stripeSize = 1024
 )
 
 // pass reads all features once, window after window, and calls visit for each
