@@ -59,7 +59,7 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 				for i := range seeds {
 					c.Seed = first + uint64(i)
 					dir := filepath.Join(out, fmt.Sprintf("%s-seed%d", c.Method, c.Seed))
-					res, err := p.finished(cmd, c, s.dataDir, dir, workers)
+					res, err := p.finished(cmd, c, s, dir, workers)
 					if errors.Is(err, train.ErrInterrupted) {
 						return fmt.Errorf("%w: the same command goes on in %s", err, out)
 					}
@@ -97,7 +97,7 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 
 // finished is the result of the run in dir, which is trained to its end first
 // if need be.
-func (p *program) finished(cmd *cobra.Command, c train.Config, dataDir, dir string, workers int) (*train.Result, error) {
+func (p *program) finished(cmd *cobra.Command, c train.Config, s *settings, dir string, workers int) (*train.Result, error) {
 	old, err := train.ReadConfig(dir)
 	resume := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +111,7 @@ func (p *program) finished(cmd *cobra.Command, c train.Config, dataDir, dir stri
 			return &res, nil
 		}
 	}
-	src, err := train.OpenSource(c, dataDirs(dataDir))
+	src, err := s.open(c)
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func (s *settings) source() (train.Config, *train.Source, error) {
 	if err != nil {
 		return c, nil, err
 	}
-	src, err := train.OpenSource(c, dataDirs(s.dataDir))
+	src, err := s.open(c)
 	return c, src, err
 }
 

@@ -39,7 +39,7 @@ class. Without --data it takes the run's own test set. Classes are matched by na
 					*to, _ = cmd.Flags().GetInt(name)
 				}
 			}
-			src, err := train.OpenSource(c, dataDirs(s.dataDir))
+			src, err := s.open(c)
 			if err != nil {
 				return err
 			}

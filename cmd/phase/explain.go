@@ -213,7 +213,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (train.Config, *i
 		if err != nil {
 			return c, nil, err
 		}
-		src, err := train.OpenSource(c, dataDirs(s.dataDir))
+		src, err := s.open(c)
 		if err != nil {
 			return c, nil, err
 		}
@@ -238,7 +238,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (train.Config, *i
 		in, err := e.fromFiles()
 		return c, in, err
 	}
-	src, err := train.OpenSource(c, dataDirs(s.dataDir))
+	src, err := s.open(c)
 	if err != nil {
 		return c, nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ type settings struct {
 	config  string
 	print   bool
 	dataDir string
+	cache   int // MiB
 }
 
 func addSettings(fs *pflag.FlagSet) *settings {
@@ -39,7 +41,22 @@ func addSettings(fs *pflag.FlagSet) *settings {
 		fs.BoolVar(&s.print, "print-config", false, "print the settings as TOML and stop")
 	})
 	addDataDir(fs, &s.dataDir)
+	addTo(fs, "Data", func() {
+		fs.IntVar(&s.cache, "cache", 2048, "MiB of decoded image files to keep in memory, of each set")
+	})
 	return s
+}
+
+// open opens the data that c names.
+func (s *settings) open(c train.Config) (*train.Source, error) {
+	if s.cache < 0 || s.cache > math.MaxInt>>20 {
+		return nil, usagef("--cache %d: want at least 0 MiB", s.cache)
+	}
+	bytes := int64(s.cache) << 20
+	if bytes == 0 {
+		bytes = -1
+	}
+	return train.OpenSource(c, dataDirs(s.dataDir), bytes)
 }
 
 func addDataDir(fs *pflag.FlagSet, dir *string) {

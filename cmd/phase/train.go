@@ -42,7 +42,7 @@ method are shown by --print-config.`,
 			if s.print {
 				return p.writeTOML(c)
 			}
-			return p.train(cmd.Context(), c, s.dataDir, o)
+			return p.train(cmd.Context(), c, s, o)
 		},
 	}
 	s = addSettings(cmd.Flags())
@@ -79,7 +79,7 @@ func (p *program) printMethods() error {
 }
 
 // train runs one training and prints its result.
-func (p *program) train(ctx context.Context, c train.Config, dataDir string, o train.Options) error {
+func (p *program) train(ctx context.Context, c train.Config, s *settings, o train.Options) error {
 	if o.Resume && o.Dir == "" {
 		return usagef("--resume wants --out, the run directory to go on with")
 	}
@@ -89,7 +89,7 @@ func (p *program) train(ctx context.Context, c train.Config, dataDir string, o t
 	if o.Workers < 0 {
 		return usagef("--workers %d: want at least 0", o.Workers)
 	}
-	src, err := train.OpenSource(c, dataDirs(dataDir))
+	src, err := s.open(c)
 	if err != nil {
 		return err
 	}

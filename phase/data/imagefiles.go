@@ -9,19 +9,29 @@ import (
 	"phase/tensor"
 )
 
-// fileImages is a data set of image files, each decoded when it is asked for.
-// One whose pixels fit the cache becomes a memoryImages instead.
+// fileImages is a data set of image files. The pixels of its first ones are kept
+// in memory; the others are decoded each time they are asked for. Where all are
+// kept it becomes a memoryImages.
 type fileImages struct {
 	labelled
 	folder
 	names   []string
 	shape   tensor.Shape
 	decoder Decoder
+	kept    []uint8
 }
 
 func (s *fileImages) Shape() tensor.Shape { return s.shape }
 
 func (s *fileImages) Pixels(i int, dst []uint8) error {
+	if n := s.shape.Size(); (i+1)*n <= len(s.kept) {
+		copy(dst, s.kept[i*n:(i+1)*n])
+		return nil
+	}
+	return s.decode(i, dst)
+}
+
+func (s *fileImages) decode(i int, dst []uint8) error {
 	file, err := s.readFile(s.names[i], s.decoder.fileLimit())
 	if err != nil {
 		return err
@@ -48,10 +58,10 @@ func (s *fileImages) add(name string, label int) {
 	s.labels = append(s.labels, label)
 }
 
-// pick is the part of s that index lists.
+// pick is the part of s that index lists, with nothing kept.
 func (s *fileImages) pick(index []int) *fileImages {
 	p := *s
-	p.names, p.labels = nil, nil
+	p.names, p.labels, p.kept = nil, nil, nil
 	for _, i := range index {
 		p.add(s.names[i], s.labels[i])
 	}
@@ -68,7 +78,7 @@ func isImageName(name string) bool {
 }
 
 // load decodes every image once, so that a bad file shows now and not in the
-// middle of a training run, and keeps the pixels if they fit in spec's cache.
+// middle of a training run, and keeps as many first ones as fit in spec's cache.
 // size is (3,h,w), or nil to take the first readable image's own.
 func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, error) {
 	s.decoder = Decoder{H: spec.Size, W: spec.Size, C: 3, MaxPixels: spec.MaxPixels}
@@ -96,19 +106,17 @@ func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, erro
 	}
 
 	n, each := len(s.names), s.shape.Size()
-	var pixels []uint8
-	if keep := int64(n)*int64(each) <= spec.cache(); keep {
-		pixels = make([]uint8, n*each)
-	}
+	keep := int(max(0, min(int64(n), spec.cache()/int64(each))))
+	pixels := make([]uint8, keep*each)
 	bad := make([]error, n)
 	err := parallel(n, func() func(int) error {
 		scratch := make([]uint8, each)
 		return func(i int) error {
 			dst := scratch
-			if pixels != nil {
+			if i < keep {
 				dst = pixels[i*each : (i+1)*each]
 			}
-			err := s.Pixels(i, dst)
+			err := s.decode(i, dst)
 			if _, size := err.(*sizeError); spec.SkipBad && !size {
 				bad[i], err = err, nil
 			}
@@ -121,19 +129,22 @@ func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, erro
 
 	var skipped []BadFile
 	var good []int
+	kept := 0
 	for i, err := range bad {
 		if err != nil {
 			skipped = append(skipped, BadFile{s.at(s.names[i]), err})
 			continue
 		}
-		if pixels != nil {
+		if i < keep {
 			copy(pixels[len(good)*each:], pixels[i*each:(i+1)*each])
+			kept++
 		}
 		good = append(good, i)
 	}
 	s = s.pick(good)
-	if pixels == nil {
+	s.kept = slices.Clip(pixels[:kept*each])
+	if kept < len(good) {
 		return s, skipped, nil
 	}
-	return &memoryImages{s.labelled, s.shape, slices.Clip(pixels[:len(good)*each])}, skipped, nil
+	return &memoryImages{s.labelled, s.shape, s.kept}, skipped, nil
 }

@@ -1,7 +1,11 @@
 package data
 
 import (
+	"bytes"
 	"fmt"
+	"image"
+	"image/jpeg"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,4 +111,101 @@ func TestFileGoesAway(t *testing.T) {
 	}
 	_, err := Checksum(p.Train)
 	wantError(t, err, ".png")
+}
+
+// Whatever the cache holds, all images, some or none, pixels are the same; what
+// it holds is not read again.
+func TestCacheOfSomeImages(t *testing.T) {
+	files := map[string][]byte{"a/3.png": []byte("bad")}
+	for i := range 8 {
+		if i != 3 {
+			files[fmt.Sprintf("a/%d.png", i)] = pngBytes(rgbImage(i, 9, 9))
+		}
+	}
+	dir := tree(t, files)
+	open := func(images int64) Dataset {
+		cache := images * 3 * 5 * 5
+		if images == 0 {
+			cache = -1
+		}
+		p := mustOpen(t, Spec{Data: "list:" + filepath.Join(dir, "list.txt"), Size: 5, SkipBad: true, CacheBytes: cache})
+		return p.Train
+	}
+	var list strings.Builder
+	for i := range 8 {
+		fmt.Fprintf(&list, "a/%d.png 0\n", i)
+	}
+	write(t, filepath.Join(dir, "list.txt"), []byte(list.String()))
+	whole := open(100)
+	sets := map[int64]Dataset{}
+	for images := range int64(9) {
+		sets[images] = open(images)
+		if sets[images].Len() != whole.Len() {
+			t.Fatalf("%d images with a cache of %d, %d with all", sets[images].Len(), images, whole.Len())
+		}
+		for i := range whole.Len() {
+			if !slices.Equal(pixelsOf(t, sets[images], i), pixelsOf(t, whole, i)) {
+				t.Errorf("with %d images kept image %d differs", images, i)
+			}
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	for images, ds := range sets {
+		served := 0
+		dst := make([]uint8, 3*5*5)
+		for i := range ds.Len() {
+			if ds.(Images).Pixels(i, dst) == nil {
+				served++
+			}
+		}
+		// Training files are counted, the bad one too if it is among them.
+		if most := min(int(images), ds.Len()); served > most || served < most-1 || images >= 8 && served != ds.Len() {
+			t.Errorf("a cache of %d images served %d", images, served)
+		}
+	}
+}
+
+// BenchmarkImages times images of files, decoded and from the cache: rates are
+// those of one processor.
+func BenchmarkImages(b *testing.B) {
+	for _, c := range []struct{ h, w, size int }{{64, 64, 0}, {375, 500, 224}} {
+		img := image.NewRGBA(image.Rect(0, 0, c.w, c.h))
+		for i := range img.Pix {
+			img.Pix[i] = uint8(128 + 90*math.Sin(float64(i%(4*c.w))/97) + 30*math.Sin(float64(i)/2011))
+		}
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: 90}); err != nil {
+			b.Fatal(err)
+		}
+		dir := b.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "a"), 0o700); err != nil {
+			b.Fatal(err)
+		}
+		for i := range 16 {
+			if err := os.WriteFile(filepath.Join(dir, "a", fmt.Sprintf("%d.jpg", i)), file.Bytes(), 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for _, cache := range []int64{-1, 0} {
+			p, err := Open(Spec{Data: "folder:" + dir, Size: c.size, CacheBytes: cache})
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := &Loader{Data: p.Train, Batch: 8, Augment: Augment{Crop: 8, Flip: true}, Normalize: p.Normalize}
+			b.Run(fmt.Sprintf("%dx%d to %d/%s", c.w, c.h, p.Train.Shape()[1], map[int64]string{-1: "decoded", 0: "cached"}[cache]), func(b *testing.B) {
+				n := 0
+				for b.Loop() {
+					for batch, err := range l.Epoch(b.Context(), 0, 0) {
+						if err != nil {
+							b.Fatal(err)
+						}
+						n += len(batch.Index)
+					}
+				}
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "images/s")
+			})
+		}
+	}
 }

@@ -33,8 +33,9 @@ type Spec struct {
 	// SkipBad leaves out image files that cannot be read instead of failing.
 	SkipBad bool
 	// CacheBytes is how much memory the decoded image files of a training or
-	// test set may take; a larger set is decoded again each time. 0 means
-	// 2 GiB, a negative number no cache.
+	// test set may take; of a larger set the first images are kept and the
+	// others decoded again each time, to the same pixels. 0 means 2 GiB, a
+	// negative number no cache.
 	CacheBytes int64
 }
 

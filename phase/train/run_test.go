@@ -32,7 +32,7 @@ func small(t *testing.T, change func(c *train.Config)) (train.Config, *train.Sou
 	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := train.OpenSource(c, nil)
+	s, err := train.OpenSource(c, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestPresets(t *testing.T) {
 			if err := c.Resolve(); err != nil {
 				t.Fatal(err)
 			}
-			s, err := train.OpenSource(c, nil)
+			s, err := train.OpenSource(c, nil, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

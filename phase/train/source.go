@@ -19,9 +19,9 @@ type Source struct {
 }
 
 // OpenSource opens the configured data and draws the long-tailed subset. Named
-// sets are looked for in dirs.
-func OpenSource(c Config, dirs []string) (*Source, error) {
-	pair, err := data.Open(data.Spec{Data: c.Data, Dirs: dirs, Holdout: c.Holdout, Seed: uint64(c.SubsetSeed), Size: c.Size, MaxPixels: c.MaxPixels, SkipBad: c.SkipBad})
+// sets are looked for in dirs; cache is data.Spec.CacheBytes.
+func OpenSource(c Config, dirs []string, cache int64) (*Source, error) {
+	pair, err := data.Open(data.Spec{Data: c.Data, Dirs: dirs, Holdout: c.Holdout, Seed: uint64(c.SubsetSeed), Size: c.Size, MaxPixels: c.MaxPixels, SkipBad: c.SkipBad, CacheBytes: cache})
 	if err != nil {
 		return nil, err
 	}
