@@ -42,18 +42,20 @@ var generalized = autograd.Define(autograd.Rule[float64]{
 				panic(tensor.Errorf("generalized_cross_entropy", "label[%d] is %g, want 0 to %d", i, y, x.Dim(1)-1))
 			}
 		}
-		logp := c.Keep(c.New(x.DType(), x.Shape()...))
+		slope := c.Keep(c.New(x.DType(), x.Shape()...))
 		power := c.Keep(c.New(x.DType(), x.Dim(0)))
 		one := tensor.New(x.Device(), x.DType(), x.Dim(0)) // zeros, unlike c.New
 		c.K.Affine(kernels.Affine{Add: 1}, one, one)
-		c.K.SoftmaxLoss(kernels.SoftmaxLoss{}, power, logp, x, label, one)
+		c.K.SoftmaxLoss(kernels.SoftmaxLoss{}, power, slope, x, label, one)
 		c.K.Affine(kernels.Affine{Mul: -q}, power, power)
 		c.K.Map(kernels.Exp, power, power)
 		c.K.Affine(kernels.Affine{Mul: -1 / q, Add: 1 / q}, c.Out, power)
 	},
 	Backward: func(c *autograd.Ctx, q float64) {
-		logp, power := c.Kept[0], c.Kept[1]
-		c.K.SoftmaxLossGrad(kernels.SoftmaxLoss{}, c.DIn(0), logp, c.In[1], power, c.DOut)
+		slope, power := c.Kept[0], c.Kept[1]
+		step := c.New(power.DType(), power.Dim(0))
+		c.K.Binary(kernels.Mul, step, power, c.DOut)
+		c.K.SoftmaxLossGrad(c.DIn(0), slope, step)
 	},
 	Samples: func(g *autograd.Gen) []autograd.Sample[float64] {
 		x, label := g.Normal(5, 4), g.Labels(5, 4)
