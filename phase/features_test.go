@@ -334,3 +334,27 @@ func BenchmarkMSR(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPairs times m_i of one class of 5,000 in linear time beside all pairs
+// of it, as Algorithm 2 of the paper has them.
+func BenchmarkPairs(b *testing.B) {
+	c := newCloud(1, 64, 5000)
+	for name, run := range map[string]func(p *population){
+		"linear": func(p *population) { _, _ = p.correlations() },
+		"pairs": func(p *population) {
+			_ = p.eachClass(func(_ []int, u [][]float64) {
+				pairs(u, func(r float64) float64 { return r }, func(int, float64) {})
+			})
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			p, err := newPopulation("msr", c.features(), c.labels, 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				run(p)
+			}
+		})
+	}
+}
