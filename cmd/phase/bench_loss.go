@@ -27,7 +27,7 @@ func (b *bench) loss() error {
 			labels[i], weights[i], dloss[i] = r.Int64N(int64(classes)), 1, 1/float32(n)
 		}
 		y, w, d := tensor.Of(labels, n), tensor.Of(weights, n), tensor.Of(dloss, n)
-		loss, logp, dx := tensor.Like(w), tensor.Like(x), tensor.Like(x)
+		loss, slope, dx := tensor.Like(w), tensor.Like(x), tensor.Like(x)
 		k := kernels.For(x)
 		bytes := 4 * float64(x.Size())
 		src, dst := tensor.Data[float32](x), tensor.Data[float32](dx)
@@ -36,11 +36,11 @@ func (b *bench) loss() error {
 			bytes float64
 			f     func()
 		}{
-			{"daw", 2 * bytes, func() { k.SoftmaxLoss(phase.DAW, loss, logp, x, y, w) }},
-			{"gradient", 2 * bytes, func() { k.SoftmaxLossGrad(phase.DAW, kernels.Acc{T: dx, Fresh: true}, logp, y, w, d) }},
+			{"daw", 2 * bytes, func() { k.SoftmaxLoss(phase.DAW, loss, slope, x, y, w) }},
+			{"gradient", 2 * bytes, func() { k.SoftmaxLossGrad(kernels.Acc{T: dx, Fresh: true}, slope, d) }},
 			{"daw and gradient", 4 * bytes, func() {
-				k.SoftmaxLoss(phase.DAW, loss, logp, x, y, w)
-				k.SoftmaxLossGrad(phase.DAW, kernels.Acc{T: dx, Fresh: true}, logp, y, w, d)
+				k.SoftmaxLoss(phase.DAW, loss, slope, x, y, w)
+				k.SoftmaxLossGrad(kernels.Acc{T: dx, Fresh: true}, slope, d)
 			}},
 			{"copy, one thread", 2 * bytes, func() { copy(dst, src) }},
 			{"copy, all threads", 2 * bytes, func() {
