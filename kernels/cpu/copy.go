@@ -21,6 +21,10 @@ func copyAs[T tensor.Elem](dst, src *tensor.Tensor) {
 		return
 	}
 	d, s := tensor.Window[T](dst), tensor.Window[T](src)
+	if n := dst.Size(); n <= block && dst.IsPacked() && dst.SameLayout(src) {
+		copy(d[:n], s)
+		return
+	}
 	w := newWalk(dst.Shape(), dst.Strides(), src.Strides())
 	sd, ss := w.stride(0), w.stride(1)
 	switch {

@@ -123,6 +123,10 @@ func (b *Backend) Affine(p kernels.Affine, y, x *tensor.Tensor) {
 		return
 	}
 	m, a := float32(p.Mul), float32(p.Add)
+	if n := y.Size(); n <= block { // a norm's statistics: no closure
+		b.point.affine(part(y, 0, n), part(x, 0, n), m, a)
+		return
+	}
 	spread(y.Size(), func(lo, hi int) { b.point.affine(part(y, lo, hi), part(x, lo, hi), m, a) })
 }
 
@@ -133,6 +137,10 @@ func (b *Backend) AXPY(a float64, y kernels.Acc, x *tensor.Tensor) {
 		return
 	case x.DType() != tensor.F32:
 		b.Backend.AXPY(a, y, x)
+		return
+	}
+	if n := x.Size(); n <= block {
+		b.addScaled(part(y.T, 0, n), y.Fresh, part(x, 0, n), float32(a))
 		return
 	}
 	spread(x.Size(), func(lo, hi int) { b.addScaled(part(y.T, lo, hi), y.Fresh, part(x, lo, hi), float32(a)) })

@@ -13,23 +13,30 @@ func (b *Backend) SGD(p kernels.SGD, w, v, g *tensor.Tensor) {
 		b.Backend.SGD(p, w, v, g)
 		return
 	}
-	spread(w.Size(), func(lo, hi int) {
-		w, g := part(w, lo, hi), part(g, lo, hi)
-		lr, mom, decay := float32(p.LR), float32(p.Momentum), float32(p.Decay)
-		if p.Momentum == 0 {
-			b.point.sgd(w, g, lr, decay)
-			return
-		}
-		v := part(v, lo, hi)
-		if p.First {
-			clear(v)
-		}
-		if p.Nesterov {
-			b.point.sgdNesterov(w, v, g, lr, mom, decay)
-		} else {
-			b.point.sgdMomentum(w, v, g, lr, mom, decay)
-		}
-	})
+	if n := w.Size(); n <= block { // most parameters: no closure
+		b.sgd(p, w, v, g, 0, n)
+		return
+	}
+	spread(w.Size(), func(lo, hi int) { b.sgd(p, w, v, g, lo, hi) })
+}
+
+// sgd is the step of elements lo to hi-1.
+func (b *Backend) sgd(p kernels.SGD, w, v, g *tensor.Tensor, lo, hi int) {
+	ws, gs := part(w, lo, hi), part(g, lo, hi)
+	lr, mom, decay := float32(p.LR), float32(p.Momentum), float32(p.Decay)
+	if p.Momentum == 0 {
+		b.point.sgd(ws, gs, lr, decay)
+		return
+	}
+	vs := part(v, lo, hi)
+	if p.First {
+		clear(vs)
+	}
+	if p.Nesterov {
+		b.point.sgdNesterov(ws, vs, gs, lr, mom, decay)
+	} else {
+		b.point.sgdMomentum(ws, vs, gs, lr, mom, decay)
+	}
 }
 
 // AdamW is one step of Adam with decoupled weight decay.
