@@ -9,11 +9,16 @@ import (
 //
 // A kernel that starts with fn takes one argument, a pointer to a Go struct,
 // and reads its fields by the offsets that the compiler gives them (go_asm.h):
-// field k of a tile is tile_k(AX). Strides are in floats on the Go side. All
-// registers but BP and SP are free.
+// field k of a tile is tile_k(AX) on amd64 and tile_k(R0) on arm64. Strides are
+// in floats on the Go side. All registers but BP and SP are free on amd64, all
+// but R18 and those from R27 on on arm64.
 type asm struct {
 	text strings.Builder
+	vecs []vec // the kinds of vectors that the file has kernels for
 }
+
+// arm reports whether the file is for arm64.
+func (a *asm) arm() bool { return a.vecs[0] == neon }
 
 // file is the whole file.
 func (a *asm) file() string {
@@ -21,12 +26,16 @@ func (a *asm) file() string {
 		"#include \"go_asm.h\"\n#include \"textflag.h\"\n" + a.text.String()
 }
 
-// fn starts func name(p *arg), with p in AX.
+// fn starts func name(p *arg), with p in AX or R0.
 func (a *asm) fn(name, arg string) { a.fnLocals(name, arg, 0) }
 
 // fnLocals is fn with room for n words of its own, 0(SP), 8(SP) and so on.
 func (a *asm) fnLocals(name, arg string, n int) {
 	fmt.Fprintf(&a.text, "\n// func %s(p *%s)\nTEXT ·%s(SB), NOSPLIT, $%d-8\n", name, arg, name, 8*n)
+	if a.arm() {
+		a.op("MOVD p+0(FP), R0")
+		return
+	}
 	a.op("MOVQ p+0(FP), AX")
 }
 
@@ -54,7 +63,9 @@ func (a *asm) lanes(name string) {
 
 // ret ends a function.
 func (a *asm) ret() {
-	a.op("VZEROUPPER")
+	if !a.arm() {
+		a.op("VZEROUPPER")
+	}
 	a.op("RET")
 }
 
@@ -72,16 +83,31 @@ func (a *asm) loop(label, reg string, body func()) {
 	a.op("PCALIGN $32")
 	a.label(label)
 	body()
+	if a.arm() {
+		a.op("SUBS $1, %s", reg)
+		a.op("BNE %s", label)
+		return
+	}
 	a.op("DECQ %s", reg)
 	a.op("JNZ %s", label)
 }
 
 // load fetches a field of the argument struct.
-func (a *asm) load(arg, field, reg string) { a.op("MOVQ %s_%s(AX), %s", arg, field, reg) }
+func (a *asm) load(arg, field, reg string) {
+	if a.arm() {
+		a.op("MOVD %s_%s(R0), %s", arg, field, reg)
+		return
+	}
+	a.op("MOVQ %s_%s(AX), %s", arg, field, reg)
+}
 
 // loadBytes fetches a field that counts floats, as bytes.
 func (a *asm) loadBytes(arg, field, reg string) {
 	a.load(arg, field, reg)
+	if a.arm() {
+		a.op("LSL $2, %s", reg)
+		return
+	}
 	a.op("SHLQ $2, %s", reg)
 }
 
@@ -94,8 +120,9 @@ type vec struct {
 }
 
 var (
-	zmm = vec{"Z", 64, 32} // AVX-512
-	ymm = vec{"Y", 32, 16} // AVX2
+	zmm  = vec{"Z", 64, 32} // AVX-512
+	ymm  = vec{"Y", 32, 16} // AVX2
+	neon = vec{"V", 16, 32} // arm64
 )
 
 // lanes is the number of floats in a register.
@@ -103,10 +130,7 @@ func (v vec) lanes() int { return v.bytes / 4 }
 
 // isa is the suffix of the names of its kernels.
 func (v vec) isa() string {
-	if v.bytes == 64 {
-		return "AVX512"
-	}
-	return "AVX2"
+	return map[vec]string{zmm: "AVX512", ymm: "AVX2", neon: "NEON"}[v]
 }
 
 // r is register i.
@@ -119,6 +143,10 @@ func (v vec) r(i int) string {
 
 // zero clears register i.
 func (a *asm) zero(v vec, i int) {
+	if v == neon {
+		a.op("VEOR V%d.B16, V%d.B16, V%d.B16", i, i, i)
+		return
+	}
 	if i < 16 { // clearing the low 128 bits clears the rest, in a shorter instruction
 		a.op("VXORPS X%d, X%d, X%d", i, i, i)
 		return
@@ -128,5 +156,9 @@ func (a *asm) zero(v vec, i int) {
 
 // fma adds x·y to acc, three register numbers.
 func (a *asm) fma(v vec, x, y, acc int) {
+	if v == neon {
+		a.op("VFMLA V%d.S4, V%d.S4, V%d.S4", x, y, acc)
+		return
+	}
 	a.op("VFMADD231PS %s, %s, %s", v.r(x), v.r(y), v.r(acc))
 }

@@ -10,18 +10,24 @@ import (
 	"strings"
 )
 
-// families lists the files, each with the functions that fill it.
+// The kinds of vectors of an architecture.
+var amd64, arm64 = []vec{zmm, ymm}, []vec{neon}
+
+// families lists the files, each with its vectors and the function that fills
+// it.
 var families = []struct {
 	file string
+	vecs []vec
 	emit func(a *asm)
 }{
-	{"gemm_amd64.s", gemm},
-	{"conv_amd64.s", conv},
-	{"winograd_amd64.s", winograd},
-	{"norm_amd64.s", norm},
-	{"pointwise_amd64.s", pointwise},
-	{"peak_amd64.s", peak},
-	{"loss_amd64.s", loss},
+	{"gemm_amd64.s", amd64, gemm},
+	{"conv_amd64.s", amd64, conv},
+	{"winograd_amd64.s", amd64, winograd},
+	{"norm_amd64.s", amd64, norm},
+	{"pointwise_amd64.s", amd64, pointwise},
+	{"peak_amd64.s", amd64, peak},
+	{"gemm_arm64.s", arm64, gemmNEON},
+	{"loss_amd64.s", amd64, loss},
 }
 
 func main() {
@@ -30,7 +36,7 @@ func main() {
 	flag.Parse()
 	failed := false
 	for _, f := range families {
-		var a asm
+		a := asm{vecs: f.vecs}
 		f.emit(&a)
 		path := filepath.Join(*dir, f.file)
 		if err := deliver(path, a.file(), *check); err != nil {

@@ -1,0 +1,9 @@
+//go:build !noasm
+
+package cpu
+
+// Every arm64 processor has NEON.
+var variants = []variant{
+	{name: "neon", have: true, gemm: gemmNEON, conv: convGo, norm: normGo, point: pointwiseGo},
+	portable,
+}
