@@ -66,3 +66,8 @@ func list(first, n int) string {
 	}
 	return "[" + strings.Join(regs, ", ") + "]"
 }
+
+// move copies a vector.
+func (a *asm) move(src, dst int) {
+	a.op("VMOV V%d.B16, V%d.B16", src, dst)
+}
