@@ -28,6 +28,8 @@ var families = []struct {
 	{"peak_amd64.s", amd64, peak},
 	{"gemm_arm64.s", arm64, gemmNEON},
 	{"conv_arm64.s", arm64, convNEON},
+	{"norm_arm64.s", arm64, norm},
+	{"pointwise_arm64.s", arm64, pointwise},
 	{"loss_amd64.s", amd64, loss},
 }
 

@@ -2,7 +2,7 @@ package main
 
 // norm writes the kernels of the family.
 func norm(a *asm) {
-	for _, v := range []vec{zmm, ymm} {
+	for _, v := range a.vecs {
 		k := a.row(v, "moments", "s1 s2 x k []float32")
 		k.loop("", 4, 3, func(l lane) {
 			d := l.load("x", 0)
@@ -29,8 +29,7 @@ func norm(a *asm) {
 				l.store(shift, "y")
 			}
 		}
-		a.op("TESTQ %s, %s", k.ptr["res"], k.ptr["res"])
-		a.op("JZ plain")
+		k.ifNil("res", "plain")
 		k.loop("res", 4, 2, body(true))
 		a.ret()
 		a.label("plain")
@@ -41,8 +40,7 @@ func norm(a *asm) {
 		// and one for the case without; body gets dz in temporary 0.
 		either := func(k *row, unroll, temps int, body func(l lane)) {
 			k.zeros()
-			a.op("TESTQ %s, %s", k.ptr["y"], k.ptr["y"])
-			a.op("JZ plain")
+			k.ifNil("y", "plain")
 			k.loop("relu", unroll, temps, func(l lane) {
 				l.kept("y", "dy", 0)
 				body(l)

@@ -1,8 +1,10 @@
 package main
 
+import "fmt"
+
 // pointwise writes the kernels of the family.
 func pointwise(a *asm) {
-	for _, v := range []vec{zmm, ymm} {
+	for _, v := range a.vecs {
 		for _, f := range []struct{ name, op string }{{"add", "VADD"}, {"sub", "VSUB"}, {"mul", "VMUL"}, {"div", "VDIV"}} {
 			k := a.row(v, f.name, "z x y []float32")
 			k.loop("", 4, 1, func(l lane) {
@@ -73,7 +75,9 @@ func maxTap(a *asm, v vec) {
 	k := a.row(v, "maxTap", "best []float32, where []int32, x []float32, pixel int32")
 	k.loop("", 2, 4, func(l lane) {
 		best, x, where := l.load("best", 0), l.load("x", 1), l.load("where", 2)
-		if l.v == zmm && !l.scalar {
+		if l.v == neon {
+			l.maxTapNEON(best, x, where)
+		} else if l.v == zmm && !l.scalar {
 			a.op("VCMPPS $%d, %s, %s, K%d", notAtMost, best, x, 1+l.u)
 			a.op("VCMPPS $%d, %s, %s, K%d, K%d", ordered, best, best, 1+l.u, 1+l.u)
 			a.op("VMOVAPS %s, K%d, %s", x, 1+l.u, best)
@@ -116,11 +120,15 @@ func exp(a *asm, v vec) {
 	const notLess = 0x15
 	k := a.row(v, "exp", "y x []float32, p *expSeries")
 	for _, f := range []string{"low", "high", "log2e", "ln2", "ln2Rest", "c7", "c6", "c5", "c4", "c3", "c2", "c1"} {
-		a.op("VBROADCASTSS expSeries_%s(%s), %s", f, k.ptr["p"], k.constant(f))
+		k.repeat(fmt.Sprintf("expSeries_%s(%s)", f, k.ptr["p"]), f)
 	}
 	k.loop("", 1, 4, func(l lane) {
 		r, bits, n, y := l.t(0), l.t(1), l.t(2), l.t(3)
 		l.load("x", 0)
+		if l.v == neon {
+			l.expNEON()
+			return
+		}
 		a.op("VMAXPS %s, %s, %s", r, l.k("low"), r) // a NaN in r wins: it is the first operand
 		a.op("VMINPS %s, %s, %s", r, l.k("high"), r)
 		a.expInRange(r, bits, n, y, l.k)
@@ -141,6 +149,10 @@ func exp(a *asm, v vec) {
 // early.
 func sumSquares(a *asm, v vec) {
 	k := a.row(v, "sumSquares", "acc *[16]float64, x []float32")
+	if v == neon {
+		k.sumSquaresNEON()
+		return
+	}
 	acc, x, wide := k.ptr["acc"], k.ptr["x"], v.bytes/8
 	half := map[vec]string{zmm: "Y", ymm: "X"}[v]
 	n := 16 / wide
@@ -221,7 +233,7 @@ func updates(a *asm, v vec) {
 
 	k = a.row(v, "adamW", "w m v g []float32, p *adamStep")
 	for _, f := range []string{"g1", "b2", "g2", "shrink", "rate", "root", "eps"} {
-		a.op("VBROADCASTSS adamStep_%s(%s), %s", f, k.ptr["p"], k.constant(f))
+		k.repeat(fmt.Sprintf("adamStep_%s(%s)", f, k.ptr["p"]), f)
 	}
 	k.loop("", 1, 4, func(l lane) {
 		g, m := l.load("g", 0), l.load("m", 1)

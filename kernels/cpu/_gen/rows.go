@@ -16,7 +16,7 @@ type row struct {
 	name string
 	args []arg
 	ptr  map[string]string // slice or pointer: its register
-	c    map[string]int    // scalar: the vector register that repeats it, from 15 down
+	c    map[string]int    // scalar: the vector register that repeats it, see constant
 }
 
 // arg is an argument: typ is a slice of or a 32-bit number, or a pointer.
@@ -33,7 +33,7 @@ func params(s string) (args []arg) {
 	return args
 }
 
-// row starts a kernel: slices in registers, the length of the first in CX,
+// row starts a kernel: slices in registers, the length of the first in CX or R8,
 // scalars repeated in vector registers.
 func (a *asm) row(v vec, name, signature string) *row {
 	k := &row{a: a, v: v, name: name + v.isa(), args: params(signature), ptr: map[string]string{}, c: map[string]int{}}
@@ -52,31 +52,60 @@ func (a *asm) row(v vec, name, signature string) *row {
 		text = append(text, p.name+" "+p.typ)
 	}
 	fmt.Fprintf(&a.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", k.name, strings.Join(text, ", "), k.name, size)
-	free := []string{"DI", "SI", "BX", "DX", "R8", "R9", "R10", "R11"}
+	fetch, count, free := "MOVQ", "CX", []string{"DI", "SI", "BX", "DX", "R8", "R9", "R10", "R11"}
+	if a.arm() {
+		fetch, count, free = "MOVD", "R8", []string{"R0", "R1", "R2", "R3", "R4", "R5", "R6", "R7"}
+	}
 	counted := false
 	for i, p := range k.args {
 		switch p.typ {
 		case "float32", "int32":
-			a.op("VBROADCASTSS %s+%d(FP), %s", p.name, offsets[i], k.constant(p.name))
+			k.repeat(fmt.Sprintf("%s+%d(FP)", p.name, offsets[i]), p.name)
 			continue
 		case "[]float32", "[]int32":
-			a.op("MOVQ %s_base+%d(FP), %s", p.name, offsets[i], free[0])
+			a.op("%s %s_base+%d(FP), %s", fetch, p.name, offsets[i], free[0])
 			if !counted {
-				a.op("MOVQ %s_len+%d(FP), CX", p.name, offsets[i]+8)
+				a.op("%s %s_len+%d(FP), %s", fetch, p.name, offsets[i]+8, count)
 				counted = true
 			}
 		default:
-			a.op("MOVQ %s+%d(FP), %s", p.name, offsets[i], free[0])
+			a.op("%s %s+%d(FP), %s", fetch, p.name, offsets[i], free[0])
 		}
 		k.ptr[p.name], free = free[0], free[1:]
 	}
 	return k
 }
 
-// constant reserves the register of a repeated scalar.
+// constant reserves the register of a repeated scalar: from 15 down on amd64,
+// where single floats have no others, from 31 down on arm64.
 func (k *row) constant(name string) string {
-	k.c[name] = 15 - len(k.c)
+	last := 15
+	if k.a.arm() {
+		last = 31
+	}
+	k.c[name] = last - len(k.c)
 	return k.v.r(k.c[name])
+}
+
+// repeat fetches a scalar into all lanes of the register of that name.
+func (k *row) repeat(place, name string) {
+	reg := k.constant(name)
+	if k.a.arm() {
+		k.a.op("FMOVS %s, F%d", place, k.c[name])
+		k.a.op("VDUP %s.S[0], %s.S4", reg, reg)
+		return
+	}
+	k.a.op("VBROADCASTSS %s, %s", place, reg)
+}
+
+// ifNil jumps to label if a slice is nil.
+func (k *row) ifNil(name, label string) {
+	if k.a.arm() {
+		k.a.op("CBZ %s, %s", k.ptr[name], label)
+		return
+	}
+	k.a.op("TESTQ %s, %s", k.ptr[name], k.ptr[name])
+	k.a.op("JZ %s", label)
 }
 
 // zeros reserves a register of zeros under the name 0.
@@ -89,7 +118,9 @@ func (k *row) zeros() {
 // tells the loops of one kernel apart.
 func (k *row) loop(label string, unroll, temps int, body func(l lane)) {
 	a := k.a
-	a.op("XORQ AX, AX")
+	if !a.arm() {
+		a.op("XORQ AX, AX")
+	}
 	stages := []struct {
 		name    string
 		vectors int
@@ -100,6 +131,15 @@ func (k *row) loop(label string, unroll, temps int, body func(l lane)) {
 		}
 		step := max(s.vectors*k.v.lanes(), 1)
 		start, end := label+s.name, label+s.name+"end"
+		each := func() {
+			for u := range max(s.vectors, 1) {
+				body(lane{row: k, scalar: s.vectors == 0, at: u * k.v.bytes, first: u * temps, u: u})
+			}
+		}
+		if a.arm() {
+			k.stageNEON(start, end, step, each)
+			continue
+		}
 		a.op("MOVQ CX, R12")
 		if step > 1 {
 			a.op("ANDQ $-%d, R12", step)
@@ -108,9 +148,7 @@ func (k *row) loop(label string, unroll, temps int, body func(l lane)) {
 		a.op("JGE %s", end)
 		a.op("PCALIGN $32")
 		a.label(start)
-		for u := range max(s.vectors, 1) {
-			body(lane{row: k, scalar: s.vectors == 0, at: u * k.v.bytes, first: u * temps, u: u})
-		}
+		each()
 		a.op("ADDQ $%d, AX", step)
 		a.op("CMPQ AX, R12")
 		a.op("JLT %s", start)
@@ -134,18 +172,27 @@ func (l lane) t(i int) string { return l.reg(l.first + i) }
 func (l lane) k(name string) string { return l.reg(l.c[name]) }
 
 func (l lane) reg(i int) string {
-	if l.scalar {
+	if l.scalar && !l.a.arm() {
 		return fmt.Sprintf("X%d", i)
 	}
 	return l.v.r(i)
 }
 
 // mem is this lane's part of a slice.
-func (l lane) mem(name string) string { return fmt.Sprintf("%d(%s)(AX*4)", l.at, l.ptr[name]) }
+func (l lane) mem(name string) string {
+	if l.a.arm() {
+		return fmt.Sprintf("%d(%s)", l.at, l.ptr[name])
+	}
+	return fmt.Sprintf("%d(%s)(AX*4)", l.at, l.ptr[name])
+}
 
 // do writes an instruction in its packed or single form: VADD becomes VADDPS
-// or VADDSS.
+// or VADDSS, or what does the same on arm64.
 func (l lane) do(name string, operands ...string) {
+	if l.a.arm() {
+		l.doNEON(name, operands...)
+		return
+	}
 	suffix := "PS"
 	if l.scalar {
 		suffix = "SS"
@@ -155,7 +202,9 @@ func (l lane) do(name string, operands ...string) {
 
 // load reads a slice into temporary i and returns the register.
 func (l lane) load(name string, i int) string {
-	if l.scalar {
+	if l.a.arm() {
+		l.a.op("%s %s, %s", l.moveNEON(), l.mem(name), float(l.t(i)))
+	} else if l.scalar {
 		l.a.op("VMOVSS %s, %s", l.mem(name), l.t(i))
 	} else {
 		l.a.op("VMOVUPS %s, %s", l.mem(name), l.t(i))
@@ -165,7 +214,9 @@ func (l lane) load(name string, i int) string {
 
 // store writes a register to a slice.
 func (l lane) store(reg, name string) {
-	if l.scalar {
+	if l.a.arm() {
+		l.a.op("%s %s, %s", l.moveNEON(), float(reg), l.mem(name))
+	} else if l.scalar {
 		l.a.op("VMOVSS %s, %s", reg, l.mem(name))
 	} else {
 		l.a.op("VMOVUPS %s, %s", reg, l.mem(name))
@@ -176,6 +227,11 @@ func (l lane) store(reg, name string) {
 // too and needs zeros. A NaN is not > 0.
 func (l lane) kept(y, dy string, i int) string {
 	switch {
+	case l.v == neon:
+		l.load(y, i+1)
+		l.a.word("fcmgt", number(l.t(i+1)), number(l.t(i+1)), number(l.k("0")))
+		l.load(dy, i)
+		l.a.op("VAND %[1]s.B16, %[2]s.B16, %[2]s.B16", l.t(i+1), l.t(i))
 	case l.scalar:
 		l.load(dy, i)
 		l.a.op("VCMPSS $17, %s, %s, %s", l.mem(y), l.k("0"), l.t(i+1))
