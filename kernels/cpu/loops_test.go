@@ -40,7 +40,7 @@ func sameGuarded(t *testing.T, what string, got, want guarded) {
 		if v == w || v != v && w != w {
 			continue
 		}
-		if math.Abs(float64(v-w)) > 1e-5*(1+math.Abs(float64(w))) {
+		if math.IsInf(float64(w), 0) || !(math.Abs(float64(v-w)) <= 1e-5*(1+math.Abs(float64(w)))) {
 			t.Fatalf("%s: n=%d, element %d is %v, want %v", what, len(want.s), i-guard, v, w)
 		}
 	}
