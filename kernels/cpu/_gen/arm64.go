@@ -29,7 +29,6 @@ var wordCodes = map[string]struct {
 	"fcmge":  {0x6e20e400, 2, "4s", "4s"},
 	"fcmgt":  {0x6ea0e400, 2, "4s", "4s"},
 	"bic":    {0x4e601c00, 2, "16b", "16b"}, // x and not y
-	"fneg":   {0x6ea0f800, 1, "4s", "4s"},
 	"fsqrt":  {0x6ea1f800, 1, "4s", "4s"},
 	"fcvtns": {0x4e21a800, 1, "4s", "4s"}, // to the nearest integer
 	"scvtf":  {0x4e21d800, 1, "4s", "4s"}, // from an integer

@@ -59,7 +59,7 @@ func TestWords(t *testing.T) {
 func TestWordPanics(t *testing.T) {
 	for _, f := range []func(){
 		func() { word("fmla", 0, 1, 2) },
-		func() { word("fneg", 0, 1, 2) },
+		func() { word("fsqrt", 0, 1, 2) },
 		func() { word("fadd", 0, 1) },
 		func() { word("fadd", 32, 1, 2) },
 		func() { word("fadd", 0, 1, -1) },
