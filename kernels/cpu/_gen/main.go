@@ -26,11 +26,11 @@ var families = []struct {
 	{"norm_amd64.s", amd64, norm},
 	{"pointwise_amd64.s", amd64, pointwise},
 	{"peak_amd64.s", amd64, peak},
+	{"loss_amd64.s", amd64, loss},
 	{"gemm_arm64.s", arm64, gemmNEON},
 	{"conv_arm64.s", arm64, convNEON},
 	{"norm_arm64.s", arm64, norm},
 	{"pointwise_arm64.s", arm64, pointwise},
-	{"loss_amd64.s", amd64, loss},
 }
 
 func main() {
