@@ -59,7 +59,7 @@ func (b *Backend) winogradGradW(g *weightGrad, partial []float32, first, end, pi
 	b.startImages(&s.imageTiles, &g.gather, s.f[size:], plane)
 	group := b.wino.wide * panel
 	w := &s.places
-	w.rows, w.panels, w.add = channels, outs/panel, add
+	w.rows, w.add = channels, add
 	w.aPlace, w.aBlock, w.bPlace, w.bBlock, w.cPlace, w.cPanel = plane, block, plane, block, planeOf(g.in*group), g.depth*panel
 	sum := partial[o/group*g.depth*panel+c*group:]
 	p := &s.tileMap
@@ -75,7 +75,7 @@ func (b *Backend) winogradGradW(g *weightGrad, partial []float32, first, end, pi
 		}
 		w.k = (last - first) * g.rowTiles()
 		next := min(last+most, end)
-		b.wino.multiplyOuter(w, d, y, sum, g.sourceRows(last, next), g.dst[last*line:next*line])
+		b.wino.multiplyOuter(w, d, y, sum, outs/panel, g.sourceRows(last, next), g.dst[last*line:next*line])
 		w.add = true
 	}
 }

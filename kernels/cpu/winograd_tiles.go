@@ -131,20 +131,25 @@ func (k *winogradKernels) multiply(p *placeProducts, a, b, c []float32, panels i
 	}
 }
 
-// multiplyOuter does so for the weight gradient, of p.rows channels and p.panels
-// of outputs.
-func (k *winogradKernels) multiplyOuter(p *placeProducts, a, b, c []float32, ahead, below []float32) {
-	groups := tileArea * (p.panels/k.wide*(p.rows/k.outerRows) + p.panels%k.wide*(p.rows/k.outerRowsLast))
+// multiplyOuter does so for the weight gradient, of p.rows channels and some
+// panels of outputs.
+func (k *winogradKernels) multiplyOuter(p *placeProducts, a, b, c []float32, panels int, ahead, below []float32) {
+	groups := tileArea * (panels/k.wide*(p.rows/k.outerRows) + panels%k.wide*(p.rows/k.outerRowsLast))
 	p.ahead, p.below = over(ahead, groups), over(below, groups)
-	most := max(1, placeWork/(p.rows*p.k*p.panels)) // places in a call
-	sides := ceil(p.panels, k.wide)
-	for i := 0; i < tileArea; i += p.places {
-		p.places = min(most, tileArea-i)
-		last := p.places - 1
-		p.a, p.b, p.c = a[i*p.aPlace:], b[i*p.bPlace:], c[i*p.cPlace:]
-		_ = p.a[last*p.aPlace+(p.rows/panel-1)*p.aBlock+p.k*panel-1]
-		_ = p.b[last*p.bPlace+(p.panels-1)*p.bBlock+p.k*panel-1]
-		_ = p.c[last*p.cPlace+(sides-1)*p.cPanel+(p.rows-1)*k.wide*panel+(p.panels-(sides-1)*k.wide)*panel-1]
-		k.outer(p)
+	all := p.rows * p.k
+	step := max(1, placeWork/all/k.wide) * k.wide // panels in a call
+	for j := 0; j < panels; j += p.panels {
+		p.panels = min(step, panels-j)
+		most := max(1, placeWork/(all*p.panels)) // places in a call
+		sides := ceil(p.panels, k.wide)
+		for i := 0; i < tileArea; i += p.places {
+			p.places = min(most, tileArea-i)
+			last := p.places - 1
+			p.a, p.b, p.c = a[i*p.aPlace:], b[i*p.bPlace+j*p.bBlock:], c[i*p.cPlace+j/k.wide*p.cPanel:]
+			_ = p.a[last*p.aPlace+(p.rows/panel-1)*p.aBlock+p.k*panel-1]
+			_ = p.b[last*p.bPlace+(p.panels-1)*p.bBlock+p.k*panel-1]
+			_ = p.c[last*p.cPlace+(sides-1)*p.cPanel+(p.rows-1)*k.wide*panel+(p.panels-(sides-1)*k.wide)*panel-1]
+			k.outer(p)
+		}
 	}
 }
