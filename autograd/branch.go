@@ -58,6 +58,14 @@ func (f branchForm) places(lo, hi int) (at []int) {
 	return at
 }
 
+// images lists where the images stand.
+func (f branchForm) images() []int {
+	if f.shortcut {
+		return []int{0, 1}
+	}
+	return []int{0}
+}
+
 // shape checks the inputs of a branch.
 func (f branchForm) shape(p kernels.Branch, in []tensor.Shape) (tensor.Shape, error) {
 	if n := len(p.Convs); n == 0 || n > mostUnits || len(in) != f.first(n) {
@@ -136,15 +144,16 @@ func (f branchForm) keep(c *Ctx, p kernels.Branch) {
 		z := form{dev: c.In[0].Device(), d: c.In[0].DType(), images: true, n: 4}
 		z.dims[0], z.dims[1], z.dims[2], z.dims[3] = s[0], ws[0], h, w
 		c.Keep(c.lend(z))
-		c.Keep(c.New(z.d, ws[0]))
-		c.Keep(c.New(z.d, ws[0]))
+		d := c.In[f.first(i)].DType()
+		c.Keep(c.New(d, ws[0]))
+		c.Keep(c.New(d, ws[0]))
 	}
 }
 
 func branchRule(name, doc string, shortcut bool) Rule[BranchParam] {
 	f := branchForm{shortcut, trainInputs}
 	return Rule[BranchParam]{
-		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1),
+		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Narrow: f.images(),
 		Shape: func(p BranchParam, in []tensor.Shape) (tensor.Shape, error) { return f.shape(p.Branch, in) },
 		Forward: func(c *Ctx, p BranchParam) {
 			f.keep(c, p.Branch)
@@ -189,7 +198,7 @@ func branchRule(name, doc string, shortcut bool) Rule[BranchParam] {
 func evalBranchRule(name, doc string, shortcut bool) Rule[kernels.Branch] {
 	f := branchForm{shortcut, evalInputs}
 	return Rule[kernels.Branch]{
-		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Held: f.places(3, 5),
+		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Held: f.places(3, 5), Narrow: f.images(),
 		Shape: f.shape,
 		Forward: func(c *Ctx, p kernels.Branch) {
 			b := f.call(c, len(p.Convs))
@@ -209,40 +218,62 @@ func evalBranchRule(name, doc string, shortcut bool) Rule[kernels.Branch] {
 }
 
 // evalGrad goes through the units backwards, after it has computed their
-// convolutions and outputs again.
+// convolutions and outputs again: in the parameters' dtype, also where the images
+// are BF16.
 func (f branchForm) evalGrad(c *Ctx, p kernels.Branch) {
-	n := len(p.Convs)
+	n, d := len(p.Convs), c.In[f.first(0)].DType()
+	wide := func(t *tensor.Tensor) *tensor.Tensor {
+		if t.DType() == d {
+			return t
+		}
+		w := c.NewLike(d, t)
+		c.K.Cast(w, t)
+		return w
+	}
 	z, a := make([]*tensor.Tensor, n), make([]*tensor.Tensor, n+1)
-	a[0], a[n] = c.In[0], c.Out
+	a[0], a[n] = wide(c.In[0]), wide(c.Out)
 	for i, v := range p.Convs {
 		u, x := c.In[f.first(i):], a[i].Shape()
-		z[i] = c.lend(formOf(c.In[0].Device(), c.In[0].DType(), true, tensor.Shape{x[0], u[0].Dim(0), v.Out(x[2], u[0].Dim(2)), v.Out(x[3], u[0].Dim(3))}))
+		z[i] = c.lend(formOf(c.In[0].Device(), d, true, tensor.Shape{x[0], u[0].Dim(0), v.Out(x[2], u[0].Dim(2)), v.Out(x[3], u[0].Dim(3))}))
 		c.K.Conv2D(v, z[i], a[i], u[0])
 		if i < n-1 {
-			a[i+1] = c.NewLike(z[i].DType(), z[i])
+			a[i+1] = c.NewLike(d, z[i])
 			c.K.BatchNormEval(p.Norm(i), a[i+1], z[i], u[1], u[2], u[3], u[4], nil)
 		}
 	}
-	dy := c.DOut
+	dy := wide(c.DOut)
 	for i := n - 1; i >= 0; i-- {
 		u, at := c.In[f.first(i):], f.first(i)
-		dz, dres := c.NewLike(z[i].DType(), z[i]), kernels.Acc{}
+		dz, dres, add := c.NewLike(d, z[i]), kernels.Acc{}, func() {}
 		if f.shortcut && i == n-1 {
-			dres = c.DIn(1)
+			dres, add = c.wideDIn(1, d)
 		}
 		c.K.BatchNormEvalGrad(p.Norm(i), kernels.Acc{T: dz, Fresh: true}, c.DIn(at+1), c.DIn(at+2), dres, z[i], a[i+1], u[1], u[3], u[4], dy)
+		add()
 		if dw := c.DIn(at); dw.Wanted() {
 			c.K.Conv2DGradW(p.Convs[i], dw, a[i], dz)
 		}
 		if i == 0 {
-			if dx := c.DIn(0); dx.Wanted() {
+			if dx, add := c.wideDIn(0, d); dx.Wanted() {
 				c.K.Conv2DGradX(p.Convs[0], dx, u[0], dz)
+				add()
 			}
 			return
 		}
-		dy = c.NewLike(a[i].DType(), a[i])
+		dy = c.NewLike(d, a[i])
 		c.K.Conv2DGradX(p.Convs[i], kernels.Acc{T: dy, Fresh: true}, u[0], dz)
 	}
+}
+
+// wideDIn is DIn(i) in dtype d: if the input has another one, memory in its
+// place, whose content add then gives to the gradient.
+func (c *Ctx) wideDIn(i int, d tensor.DType) (wide kernels.Acc, add func()) {
+	a := c.DIn(i)
+	if !a.Wanted() || a.T.DType() == d {
+		return a, func() {}
+	}
+	w := c.NewLike(d, a.T)
+	return kernels.Acc{T: w, Fresh: true}, func() { c.K.CastGrad(a, w) }
 }
 
 // composed is the branch from convolutions, norms and the join.

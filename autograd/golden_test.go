@@ -124,6 +124,11 @@ var goldens = map[string]map[string]call{
 	"residual":      branches(true, false),
 	"branch_eval":   branches(false, true),
 	"residual_eval": branches(true, true),
+	"cast": {
+		"bf16": casts(tensor.F32, tensor.BF16),
+		"ties": casts(tensor.F32, tensor.BF16),
+		"f32":  casts(tensor.F32),
+	},
 	"subsample": {
 		"grow": func(in ...*autograd.Var) *autograd.Var { return autograd.Subsample(in[0], 2, 1, 2) },
 		"thin": func(in ...*autograd.Var) *autograd.Var { return autograd.Subsample(in[0], 3, 0, 0) },
@@ -211,6 +216,17 @@ func norm(f call) map[string]call { return cases(f, "images", "rows", "wide") }
 
 func normParam(relu bool) autograd.BatchNormParam {
 	return autograd.BatchNormParam{BatchNorm: kernels.BatchNorm{Eps: 1e-5, ReLU: relu}}
+}
+
+// casts goes through dtypes and back.
+func casts(through ...tensor.DType) call {
+	return func(in ...*autograd.Var) *autograd.Var {
+		x := in[0]
+		for _, d := range append(through, x.Value.DType()) {
+			x = autograd.Cast(x, d)
+		}
+		return x
+	}
 }
 
 func branches(shortcut, eval bool) map[string]call {

@@ -30,7 +30,7 @@ func init() {
 
 func identity(name, doc string, images bool) Rule[none] {
 	return Rule[none]{
-		Name: name, Doc: doc, Layout: Strided, fixed: true, images: images,
+		Name: name, Doc: doc, Layout: Strided, Narrow: []int{0}, fixed: true, images: images,
 		Shape:    func(_ none, in []tensor.Shape) (tensor.Shape, error) { return in[0], nil },
 		Forward:  func(c *Ctx, _ none) { c.K.Copy(c.Out, c.In[0]) },
 		Backward: func(c *Ctx, _ none) { c.K.CopyGrad(c.DIn(0).Zeroed(), c.DOut) },

@@ -29,6 +29,7 @@ type Rule[P any] struct {
 	Weights []int // under Images: 4-d inputs that stay row-major
 	Ints    []int // inputs that are I64: labels, indices
 	Held    []int // float inputs that are data, never differentiated
+	Narrow  []int // float inputs that may be BF16, all of them or none, the others then being F32
 
 	Shape    func(p P, in []tensor.Shape) (tensor.Shape, error) // pure
 	DType    func(p P) tensor.DType                             // nil: the first float input's
@@ -101,6 +102,7 @@ type Op struct {
 	Differentiable bool
 	View, Fused    bool
 	Ints, Held     []int
+	Narrow         []int
 	Cases          func(seed uint64) []Case
 }
 
@@ -139,7 +141,7 @@ func Define[P any](r Rule[P]) func(p P, in ...*Var) *Var {
 	apply := func(p P, in ...*Var) *Var { return run(&r, nodes, p, in) }
 	ops = append(ops, Op{
 		Name: r.Name, Doc: r.Doc, Differentiable: r.Backward != nil, View: r.View != nil, Fused: r.Same != nil,
-		Ints: r.Ints, Held: r.Held,
+		Ints: r.Ints, Held: r.Held, Narrow: r.Narrow,
 		Cases: func(seed uint64) (cs []Case) {
 			for _, s := range r.Samples(NewGen(seed)) {
 				c := Case{P: s.P, In: s.In, Err: s.Err, Call: func(in ...*Var) *Var { return apply(s.P, in...) }}
@@ -271,6 +273,12 @@ func (r *Rule[P]) dtype(p P, in []*Var) tensor.DType {
 			}
 			panic(tensor.Errorf(r.Name, "input %d %v is %v, want %s", i, v.Shape(), got, want))
 		case ints:
+		case got == tensor.BF16 && !slices.Contains(r.Narrow, i):
+			panic(tensor.Errorf(r.Name, "input %d %v is bf16, which it does not compute with: cast it", i, v.Shape()))
+		case d == tensor.BF16 && !slices.Contains(r.Narrow, i):
+			if got != tensor.F32 {
+				panic(tensor.Errorf(r.Name, "input %d %v is %v, want f32 beside images of bf16", i, v.Shape(), got))
+			}
 		case known && got != d:
 			panic(tensor.Errorf(r.Name, "input %d %v is %v but the inputs before it are %v", i, v.Shape(), got, d))
 		default:

@@ -23,6 +23,7 @@ var subsample = Define(Rule[thinning]{
 	Name:   "subsample",
 	Doc:    "subsample(x; s, before, after)[n,before+c,i,j] = x[n,c,s·i,s·j], and zeros in the channels before and after.",
 	Layout: Images,
+	Narrow: []int{0},
 	Shape: func(p thinning, in []tensor.Shape) (tensor.Shape, error) {
 		x := in[0]
 		switch {

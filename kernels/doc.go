@@ -19,5 +19,8 @@
 //     is tested against and what a learner reads.
 //
 // Float tensors of one call have one dtype, F32 or F64; labels, indices and
-// the arguments of a maximum are I64.
+// the arguments of a maximum are I64. BF16 is a form to keep images in, not one
+// to compute with: Copy, CopyGrad and Cast take it, and Branch, BranchGrad and
+// BranchEval take images and their gradients in BF16 where the parameters and
+// their gradients are F32. They compute in F32 and round each result once.
 package kernels

@@ -110,8 +110,10 @@ type Pointwise interface {
 	// was broadcast; there it receives the sum. x, y as in Binary.
 	BinaryGrad(f Fn2, arg int, d Acc, x, y, dz *tensor.Tensor)
 
-	Copy(dst, src *tensor.Tensor)   // any strides on both sides, one shape, any dtype
-	CopyGrad(dx, dy *tensor.Tensor) // dx += dy, any strides on both sides; stride 0 in dx sums
+	Copy(dst, src *tensor.Tensor)       // any strides on both sides, one shape, any dtype
+	CopyGrad(dx, dy *tensor.Tensor)     // dx += dy, any strides on both sides; stride 0 in dx sums
+	Cast(y, x *tensor.Tensor)           // y = x, rounded to y's dtype, any float dtypes
+	CastGrad(dx Acc, dy *tensor.Tensor) // dx += dy
 	Dropout(p Dropout, y, x *tensor.Tensor)
 	DropoutGrad(p Dropout, dx Acc, dy *tensor.Tensor)
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"phase/autograd"
+	"phase/tensor"
 )
 
 // MLP is layers of linear maps and ReLUs on the flattened input, then a head.
@@ -26,6 +27,9 @@ func newMLP(r *rand.Rand, widths []int, c Config) *MLP {
 
 // Features is the last hidden layer, or the flattened input.
 func (m *MLP) Features(p *Pass, x *autograd.Var) *autograd.Var {
+	if p.Precision == tensor.BF16 {
+		panic(tensor.Errorf("mlp", "has no images between its layers to keep in bf16"))
+	}
 	x = Flatten{}.Forward(p, x)
 	for _, l := range m.Hidden {
 		x = autograd.ReLU(l.Forward(p, x))

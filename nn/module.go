@@ -14,7 +14,10 @@
 // does.
 package nn
 
-import "phase/autograd"
+import (
+	"phase/autograd"
+	"phase/tensor"
+)
 
 // A Module maps a batch to a batch.
 type Module interface {
@@ -30,6 +33,11 @@ type Pass struct {
 	// Frozen leaves running statistics as they are although Train is set: for
 	// the second pass of a step, which must not count the batch twice.
 	Frozen bool
+	// Precision is the form in which a ResNet keeps images, and their gradients,
+	// between its ops: tensor.BF16 halves what passes over memory. Products, sums
+	// and statistics stay F32, as do the parameters and all that belongs to them.
+	// Other models refuse BF16.
+	Precision tensor.DType
 	// Seed draws the dropout masks: passes of one seed draw the same ones.
 	Seed uint64
 
@@ -43,6 +51,22 @@ func (p *Pass) saw(layer Module, y *autograd.Var) *autograd.Var {
 		p.trace(layer, y)
 	}
 	return y
+}
+
+// narrow is x in the form in which images are kept.
+func (p *Pass) narrow(x *autograd.Var) *autograd.Var {
+	if p.Precision == tensor.BF16 {
+		x = autograd.Cast(x, tensor.BF16)
+	}
+	return x
+}
+
+// wide is x in the form for modules that do not take narrow images.
+func (p *Pass) wide(x *autograd.Var) *autograd.Var {
+	if p.Precision == tensor.BF16 {
+		x = autograd.Cast(x, tensor.F32)
+	}
+	return x
 }
 
 // Func makes a function a Module, as in Seq{NewLinear(r, 2, 16),

@@ -60,14 +60,14 @@ func convFanOut(r *rand.Rand, c Conv2DConfig) *Conv2D {
 
 // Features is the mean over the last stage's planes, (n,2048) at width 64.
 func (m *ResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.stem.forward(p, x, nil, true, layer{m.Conv1, m.BN1})
+	x = m.stem.forward(p, p.narrow(x), nil, true, layer{m.Conv1, m.BN1})
 	if m.Pool != nil {
-		x = m.Pool.Forward(p, x)
+		x = p.narrow(m.Pool.Forward(p, p.wide(x)))
 	}
 	for _, layer := range m.layers() {
 		x = layer.Forward(p, x)
 	}
-	return GlobalAvgPool{}.Forward(p, x)
+	return GlobalAvgPool{}.Forward(p, p.wide(x))
 }
 
 // Head is the classifier.

@@ -54,11 +54,11 @@ func conv3x3(r *rand.Rand, in, out, stride int) *Conv2D {
 
 // Features is the mean over the last stage's planes, (n,4w).
 func (m *CIFARResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.stem.forward(p, x, nil, true, layer{m.Conv1, m.BN1})
+	x = m.stem.forward(p, p.narrow(x), nil, true, layer{m.Conv1, m.BN1})
 	for _, layer := range []Seq{m.Layer1, m.Layer2, m.Layer3} {
 		x = layer.Forward(p, x)
 	}
-	return GlobalAvgPool{}.Forward(p, x)
+	return GlobalAvgPool{}.Forward(p, p.wide(x))
 }
 
 // Head is the classifier.

@@ -298,6 +298,12 @@ func TestNamesOfPyTorch(t *testing.T) {
 
 // TestSteadyStep: a step of training leaves next to no garbage behind.
 func TestSteadyStep(t *testing.T) {
+	for _, d := range []tensor.DType{tensor.F32, tensor.BF16} {
+		t.Run(d.String(), func(t *testing.T) { steadyStep(t, d) })
+	}
+}
+
+func steadyStep(t *testing.T, d tensor.DType) {
 	m := made(t, "resnet32", nn.Config{Width: 4, Classes: 5, Size: 8})
 	opt := &optim.SGD{Params: optim.All(nn.Params(m)), Momentum: .9}
 	x, labels := single(noise(1, 8, 3, 8, 8)), tensor.Of(make([]int64, 8), 8)
@@ -305,7 +311,7 @@ func TestSteadyStep(t *testing.T) {
 	step := func() {
 		opt.Step(.1, func(int) float64 {
 			tape.Reset()
-			l := autograd.CrossEntropy(m.Forward(&nn.Pass{Train: true}, tape.Watch(x)), labels)
+			l := autograd.CrossEntropy(m.Forward(&nn.Pass{Train: true, Precision: d}, tape.Watch(x)), labels)
 			tape.Backward(l)
 			return l.Item()
 		})

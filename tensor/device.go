@@ -34,11 +34,13 @@ func (hostDevice) Alloc(d DType, n int) Storage {
 		return host[float32](make([]float32, n))
 	case F64:
 		return host[float64](make([]float64, n))
+	case BF16:
+		return host[BFloat16](make([]BFloat16, n))
 	}
 	return host[int64](make([]int64, n))
 }
 
-type host[T Elem] []T
+type host[T Number] []T
 
 func (m host[T]) Device() Device      { return CPU }
 func (m host[T]) DType() DType        { return TypeOf[T]() }

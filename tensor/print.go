@@ -126,7 +126,7 @@ func (p *printer) integers() func(i int) string {
 // floats chooses one format for everything shown, so that points and columns
 // are aligned.
 func (p *printer) floats() func(i int) string {
-	value, bits := reader(p.t.store), 8*p.t.DType().Size()
+	value, bits := reader(p.t.store), max(32, 8*p.t.DType().Size())
 	lo, hi := math.Inf(1), 0.0 // magnitudes of the finite values other than 0
 	p.each(0, p.t.off, func(i int) {
 		if v := math.Abs(value(i)); v != 0 && !math.IsInf(v, 0) && !math.IsNaN(v) {

@@ -10,33 +10,40 @@ import (
 // A DType is the kind of number a tensor holds.
 type DType uint8
 
-// The dtypes: 32- and 64-bit floats, which may have gradients, and 64-bit
-// integers, which hold labels and indices.
+// The dtypes: 32- and 64-bit floats, which may have gradients, 64-bit integers,
+// which hold labels and indices, and 16-bit floats, in which images and their
+// gradients may be kept.
 const (
 	F32 DType = iota
 	F64
 	I64
+	BF16
 )
 
-// String is the dtype's short name: f32, f64 or i64.
-func (d DType) String() string { return [...]string{"f32", "f64", "i64"}[d] }
+// String is the dtype's short name: f32, f64, i64 or bf16.
+func (d DType) String() string { return [...]string{"f32", "f64", "i64", "bf16"}[d] }
 
 // Size is the number of bytes of one element.
-func (d DType) Size() int { return [...]int{4, 8, 8}[d] }
+func (d DType) Size() int { return [...]int{4, 8, 8, 2}[d] }
 
-// Elem lists the Go types behind the dtypes.
+// Elem lists the Go types that are computed with.
 type Elem interface{ float32 | float64 | int64 }
+
+// Number lists the Go types behind the dtypes.
+type Number interface{ Elem | BFloat16 }
 
 // Float lists the Go types that have gradients.
 type Float interface{ float32 | float64 }
 
 // TypeOf returns the dtype of T.
-func TypeOf[T Elem]() DType {
+func TypeOf[T Number]() DType {
 	switch any(*new(T)).(type) {
 	case float32:
 		return F32
 	case float64:
 		return F64
+	case BFloat16:
+		return BF16
 	}
 	return I64
 }
@@ -157,7 +164,7 @@ func Like(t *Tensor) *Tensor {
 }
 
 // Of wraps a Go slice, row-major, without copying it.
-func Of[T Elem](data []T, shape ...int) *Tensor {
+func Of[T Number](data []T, shape ...int) *Tensor {
 	if len(data) != Shape(shape).must() {
 		panic(Errorf("tensor.Of", "%d values do not fill shape %v", len(data), Shape(shape)))
 	}
@@ -166,7 +173,7 @@ func Of[T Elem](data []T, shape ...int) *Tensor {
 
 // OfImages wraps a Go slice that holds n images as n, h, w, c as a
 // channels-last tensor of shape (n,c,h,w), without copying it.
-func OfImages[T Elem](data []T, n, c, h, w int) *Tensor {
+func OfImages[T Number](data []T, n, c, h, w int) *Tensor {
 	if len(data) != (Shape{n, c, h, w}).must() {
 		panic(Errorf("tensor.OfImages", "%d values do not fill shape %v", len(data), Shape{n, c, h, w}))
 	}
@@ -174,7 +181,7 @@ func OfImages[T Elem](data []T, n, c, h, w int) *Tensor {
 }
 
 // Scalar is a tensor without axes that holds v.
-func Scalar[T Elem](v T) *Tensor { return Of([]T{v}) }
+func Scalar[T Number](v T) *Tensor { return Of([]T{v}) }
 
 // Shape is t's shape; it must not be changed.
 func (t *Tensor) Shape() Shape { return t.shape }
@@ -288,7 +295,7 @@ func (t *Tensor) To(dev Device) *Tensor {
 
 // Data returns the elements of a host tensor that covers its whole storage,
 // in memory order. It is the typed door to the numbers.
-func Data[T Elem](t *Tensor) []T {
+func Data[T Number](t *Tensor) []T {
 	m, ok := t.store.(host[T])
 	if !ok {
 		panic(Errorf("tensor.Data", "tensor is %v on %v, not %v on cpu", t.DType(), t.Device(), TypeOf[T]()))
@@ -301,7 +308,7 @@ func Data[T Elem](t *Tensor) []T {
 
 // Window returns the storage of a host tensor from its first element on; the
 // strides say where the others are.
-func Window[T Elem](t *Tensor) []T {
+func Window[T Number](t *Tensor) []T {
 	m, ok := t.store.(host[T])
 	if !ok {
 		panic(Errorf("tensor.Window", "tensor is %v on %v, not %v on cpu", t.DType(), t.Device(), TypeOf[T]()))

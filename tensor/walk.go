@@ -43,6 +43,8 @@ func reader(s Storage) func(i int) float64 {
 		return func(i int) float64 { return m[i] }
 	case host[int64]:
 		return func(i int) float64 { return float64(m[i]) }
+	case host[BFloat16]:
+		return func(i int) float64 { return float64(m[i].Float32()) }
 	}
 	panic(Errorf("tensor", "storage %T is not host memory", s))
 }
@@ -57,7 +59,7 @@ func Values(t *Tensor) []float64 {
 }
 
 // Contiguous is a row-major copy of a host tensor of any strides.
-func Contiguous[T Elem](t *Tensor) *Tensor {
+func Contiguous[T Number](t *Tensor) *Tensor {
 	m, ok := t.store.(host[T])
 	if !ok {
 		panic(Errorf("tensor.Contiguous", "tensor is %v on %v, not %v on cpu", t.DType(), t.Device(), TypeOf[T]()))

@@ -77,6 +77,7 @@ func examine(to recorder, op autograd.Op) {
 		{"fused", (*exam).fused, both},
 		{"precision", (*exam).precision, f64},
 		{"forms", (*exam).forms, both},
+		{"narrow", (*exam).narrow, []tensor.DType{tensor.F32}},
 		{"reuse", (*exam).reuse, both},
 		{"sizes", (*exam).sizes, f64},
 	} {

@@ -58,18 +58,25 @@ func upstream(y *tensor.Tensor) *tensor.Tensor {
 func as(t, to *tensor.Tensor) *tensor.Tensor {
 	if t.DType() != to.DType() {
 		v := tensor.Values(t)
-		if to.DType() == tensor.F32 {
-			d := make([]float32, len(v))
-			for i := range d {
-				d[i] = float32(v[i])
-			}
-			t = tensor.Of(d, t.Shape()...)
-		} else {
+		switch to.DType() {
+		case tensor.F32:
+			t = rounded(v, t.Shape(), func(v float64) float32 { return float32(v) })
+		case tensor.BF16:
+			t = rounded(v, t.Shape(), func(v float64) tensor.BFloat16 { return tensor.ToBFloat16(float32(v)) })
+		default:
 			t = tensor.Of(v, t.Shape()...)
 		}
 	}
 	kernels.For(to).Copy(to, t)
 	return to
+}
+
+func rounded[T tensor.Number](v []float64, shape tensor.Shape, round func(v float64) T) *tensor.Tensor {
+	d := make([]T, len(v))
+	for i := range d {
+		d[i] = round(v[i])
+	}
+	return tensor.Of(d, shape...)
 }
 
 func read(y *autograd.Var, vars []*autograd.Var) outcome {

@@ -296,7 +296,7 @@ func (e *exam) precision() {
 		var tape autograd.Tape
 		vars := watch(&tape, in, wants)
 		y := play(&tape, c.Call, vars)
-		if y.Value.DType() == tensor.F64 {
+		if _, cast := c.P.(tensor.DType); !cast && y.Value.DType() == tensor.F64 {
 			e.fail(about, "the value of f32 inputs is f64")
 		}
 		for _, i := range wants {
@@ -306,6 +306,35 @@ func (e *exam) precision() {
 		}
 		if s := read(y, vars).differs(try(c.Call, c.In, wants), 1e-4); s != "" {
 			e.fail(about, "f32 is far from f64: %s", s)
+		}
+	})
+}
+
+// narrow asks an op that takes images in bfloat16 for what float32 gives, but for
+// the rounding of each image, inside too.
+func (e *exam) narrow() {
+	if e.Narrow == nil {
+		return
+	}
+	e.each(func(about string, c autograd.Case) {
+		wide, in := slices.Clone(c.In), slices.Clone(c.In)
+		for _, i := range e.Narrow {
+			if i < len(in) {
+				in[i] = as(in[i], tensor.New(tensor.CPU, tensor.BF16, in[i].Shape()...))
+				wide[i] = as(in[i], tensor.New(tensor.CPU, tensor.F32, in[i].Shape()...))
+			}
+		}
+		wants := e.all(in)
+		var tape autograd.Tape
+		vars := watch(&tape, in, wants)
+		y := play(&tape, c.Call, vars)
+		for i, v := range vars {
+			if v.Grad != nil && v.Grad.DType() != in[i].DType() {
+				e.fail(about, "the gradient of input %d, %v, is %v", i, in[i].DType(), v.Grad.DType())
+			}
+		}
+		if s := read(y, vars).differs(try(c.Call, wide, wants), 0x1p-5); s != "" {
+			e.fail(about, "bf16 is far from f32: %s", s)
 		}
 	})
 }

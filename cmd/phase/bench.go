@@ -10,7 +10,7 @@ import (
 
 // benchOptions are the flags of bench.
 type benchOptions struct {
-	model                              string
+	model, precision                   string
 	width, batch, size, classes, times int
 	sam                                float64
 	axes                               []string
@@ -28,7 +28,7 @@ type benchmark struct {
 }
 
 func benchmarks() []benchmark {
-	model := []string{"model", "width", "batch", "size", "classes"}
+	model := []string{"model", "precision", "width", "batch", "size", "classes"}
 	training := append([]string{"sam"}, model...)
 	return []benchmark{
 		{"train", "one step as training takes it (forward, cross-entropy, backward, SGD with momentum and weight decay, or SAM) on fixed random images", training, func(b *bench) error { return b.step(true) }},
@@ -82,6 +82,7 @@ say what each op took and by which kernels. Subjects are ` + strings.Join(about,
 	f := cmd.Flags()
 	f.IntVar(&o.times, "times", 7, "measurements, after two to warm up")
 	f.StringVar(&o.model, "model", "resnet32", "model to measure")
+	f.StringVar(&o.precision, "precision", "f32", "form of images between ops, as for train: f32 or bf16")
 	f.IntVar(&o.width, "width", 0, "its width, or that of the convolutions; 0 is the usual one")
 	f.IntVar(&o.batch, "batch", 128, "images in a batch (grow: 32 where it does not grow)")
 	f.IntVar(&o.size, "size", 32, "height and width of the images")

@@ -10,12 +10,14 @@ import (
 	"phase/kernels"
 	"phase/nn"
 	"phase/optim"
+	"phase/phase/train"
 	"phase/tensor"
 )
 
 // A stepper takes steps of training, or of inference, on fixed random images.
 type stepper struct {
 	model           nn.Model
+	pass            nn.Pass // what all passes have in common
 	x               *tensor.Tensor
 	labels, weights *tensor.Tensor
 	tape            autograd.Tape
@@ -28,12 +30,16 @@ func (b *bench) newStepper(training bool) (*stepper, error) {
 	if err != nil {
 		return nil, usagef("--model: %v", err)
 	}
+	pass, err := train.Pass(b.model, b.precision)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
 	r := rand.New(rand.NewPCG(1, 1))
 	y, w := make([]int64, b.batch), make([]float32, b.batch)
 	for i := range y {
 		y[i], w[i] = r.Int64N(int64(b.classes)), 1
 	}
-	s := &stepper{model: m, x: normal(r, b.batch, 3, b.size, b.size), labels: tensor.Of(y, b.batch), weights: tensor.Of(w, b.batch)}
+	s := &stepper{model: m, pass: pass, x: normal(r, b.batch, 3, b.size, b.size), labels: tensor.Of(y, b.batch), weights: tensor.Of(w, b.batch)}
 	s.tape.Eval = !training
 	if training {
 		s.opt = &optim.SGD{Params: optim.All(nn.Params(m)), Momentum: .9, Decay: 5e-4}
@@ -48,7 +54,8 @@ func (b *bench) newStepper(training bool) (*stepper, error) {
 func (s *stepper) step() {
 	if s.opt == nil {
 		s.tape.Reset()
-		s.model.Forward(&nn.Pass{}, s.tape.Watch(s.x))
+		p := s.pass
+		s.model.Forward(&p, s.tape.Watch(s.x))
 		return
 	}
 	s.gradMS = 0
@@ -56,7 +63,9 @@ func (s *stepper) step() {
 		start := time.Now()
 		defer func() { s.gradMS += since(start) }()
 		s.tape.Reset()
-		l := autograd.Mean(autograd.SoftmaxLoss(s.model.Forward(&nn.Pass{Train: true, Frozen: pass > 0}, s.tape.Watch(s.x)), s.labels, s.weights, kernels.SoftmaxLoss{}))
+		p := s.pass
+		p.Train, p.Frozen = true, pass > 0
+		l := autograd.Mean(autograd.SoftmaxLoss(s.model.Forward(&p, s.tape.Watch(s.x)), s.labels, s.weights, kernels.SoftmaxLoss{}))
 		s.tape.Backward(l)
 		return l.Item()
 	})
@@ -104,6 +113,7 @@ func (b *bench) step(training bool) error {
 		return b.printJSON(struct {
 			Bench      string  `json:"bench"`
 			Model      string  `json:"model"`
+			Precision  string  `json:"precision"`
 			Batch      int     `json:"batch"`
 			Size       int     `json:"size"`
 			Parameters int     `json:"parameters"`
@@ -119,10 +129,10 @@ func (b *bench) step(training bool) error {
 			Process    uint64  `json:"process_bytes"` // all memory from the system
 			Machine    machine `json:"machine"`
 			*stepProfile
-		}{what, b.model, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, after.Sys, m, profile})
+		}{what, b.model, b.precision, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, after.Sys, m, profile})
 	}
-	fmt.Fprintf(b.out, "%v\n%s of %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s, %.0f%% of the peak; a step allocates %d bytes\n",
-		m, what, b.model, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, 100*t.Share, allocated)
+	fmt.Fprintf(b.out, "%v\n%s of %s in %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s, %.0f%% of the peak; a step allocates %d bytes\n",
+		m, what, b.model, b.precision, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, 100*t.Share, allocated)
 	if profile != nil {
 		profile.print(b)
 	}

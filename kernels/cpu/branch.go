@@ -17,8 +17,9 @@ type link struct {
 	*Backend
 	conv          *gather
 	before, after *norming // of the source, nil if it is taken as it is, and of the destination
-	images, group int      // in all and in an item
-	source, dest  int      // floats of an image on either side
+	src, dst      numbers
+	images, group int // in all and in an item
+	source, dest  int // numbers of an image on either side
 	derivative
 }
 
@@ -28,11 +29,11 @@ var links = sync.Pool{New: func() any { return new(link) }}
 // share the second cache with what a convolution copies.
 const itemFloats = 64 << 10
 
-// link plans a convolution of the images x into the images z.
+// link plans a convolution of the images x, which it reads, into the images z.
 func (b *Backend) link(z, x *tensor.Tensor) *link {
 	l := links.Get().(*link)
 	n := z.Dim(0)
-	*l = link{Backend: b, images: n, source: x.Size() / n, dest: z.Size() / n, derivative: derivative{phases: l.phases[:0]}}
+	*l = link{Backend: b, images: n, source: x.Size() / n, dest: z.Size() / n, src: numbersOf(x), derivative: derivative{phases: l.phases[:0]}}
 	l.group = max(1, min(n, itemFloats/(l.source+l.dest)))
 	return l
 }
@@ -52,29 +53,29 @@ func (l *link) item(i int) (first, n int) {
 	return first, min(l.group, l.images-first)
 }
 
-// ahead is what of x, size floats an image, item i reads.
-func (l *link) ahead(i int, x []float32, size int) []float32 {
+// ahead is what of x, size numbers an image, item i reads.
+func (l *link) ahead(i int, x numbers, size int) []float32 {
 	if i >= l.items() {
-		return x[:0]
+		return x.part(0, 0).memory()
 	}
 	first, n := l.item(i)
-	return x[first*size:][:n*size]
+	return x.part(first*size, n*size).memory()
 }
 
-// input is what the convolution sees of n images: those of src, or what the
-// norm before makes of them, in buf.
-func (l *link) input(src, buf []float32, first, n int) []float32 {
-	src = src[first*l.source:][:n*l.source]
+// input is what the convolution sees of n images: those of the source, or what
+// the norm before makes of them; in buf, if they do not lie like that.
+func (l *link) input(buf []float32, first, n int) []float32 {
+	src := l.src.part(first*l.source, n*l.source)
 	if l.before == nil {
-		return src
+		return l.wide(src, buf)
 	}
-	l.before.applyTo(buf[:len(src)], src, nil)
-	return buf[:len(src)]
+	l.before.applyTo(numbers{f: buf[:src.size()]}, src, numbers{})
+	return buf[:src.size()]
 }
 
 // inputSize is the memory that input needs.
 func (l *link) inputSize() int {
-	if l.before == nil {
+	if l.before == nil && l.src.h == nil {
 		return 0
 	}
 	return l.group * l.source
@@ -83,15 +84,24 @@ func (l *link) inputSize() int {
 // forward computes an item and its statistics.
 func (l *link) forward(i int) {
 	first, n := l.item(i)
-	s := l.pool.get(l.inputSize())
+	into := l.dst.part(first*l.dest, n*l.dest)
+	s := l.pool.get(l.inputSize() + len(into.h))
 	defer l.pool.put(s)
-	l.gatherImages(l.conv, l.input(l.conv.src, s.f, first, n), l.conv.dst[first*l.dest:][:n*l.dest], n, l.ahead(i+runtime.GOMAXPROCS(0), l.conv.src, l.source))
-	l.after.inSpan(i, l.after.statistics)
+	z := into.room(s.f[l.inputSize():])
+	l.gatherImages(l.conv, l.input(s.f, first, n), z, n, l.ahead(i+runtime.GOMAXPROCS(0), l.src, l.source))
+	start := first * l.dest
+	l.after.inSpan(i, func(item, lo, hi int) {
+		var kept []tensor.BFloat16
+		if into.h != nil {
+			kept = into.h[lo-start : hi-start]
+		}
+		l.after.statistics(item, z[lo-start:hi-start], kept)
+	})
 }
 
 // Branch is a chain of convolutions, each normalised by its own statistics.
 func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
-	if y.DType() != tensor.F32 || y.Size() == 0 {
+	if !keeps(y) || y.Size() == 0 {
 		b.Backend.Branch(p, y, u, x, shortcut)
 		return
 	}
@@ -99,8 +109,9 @@ func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x
 	for i, v := range u {
 		l := b.link(v.Z, x)
 		l.before = before
-		l.after = b.normingBy(p.Norm(i), v.Z.Dim(1), tensor.Data[float32](v.Z), v.Z.Size(), l.group*l.dest)
-		s := b.prepare(convolution(p.Convs[i], v.Z, x, v.W))
+		l.dst = numbersOf(v.Z)
+		l.after = b.normingBy(p.Norm(i), v.Z.Dim(1), l.dst, v.Z.Size(), l.group*l.dest)
+		s := b.prepare(convolutionOf(p.Convs[i], v.Z.Shape(), x.Shape(), v.W))
 		l.conv = &s.gather
 		par(l.items(), l.forward)
 		l.after.settle(v.Mean, v.Var, v.Gamma, v.Beta)
@@ -119,30 +130,30 @@ func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x
 // convolutions in the near caches.
 type chain struct {
 	*Backend
-	y, x, shortcut []float32
+	y, x, shortcut numbers // the last one: none where there is none
 	units          []chainUnit
 	images, group  int
-	most           int // floats of an image between convolutions, at most
+	most           int // numbers of an image between convolutions, or before them, at most
 }
 
 type chainUnit struct {
 	conv         *scratch
 	norm         *norming
-	source, dest int // floats of an image
+	source, dest int // numbers of an image
 }
 
 var chains = sync.Pool{New: func() any { return new(chain) }}
 
 // BranchEval is a chain of convolutions, each normalised by given statistics.
 func (b *Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
-	if y.DType() != tensor.F32 || y.Size() == 0 {
+	if !keeps(y) || y.Size() == 0 {
 		b.Backend.BranchEval(p, y, u, x, shortcut)
 		return
 	}
 	c := chains.Get().(*chain)
-	*c = chain{Backend: b, y: tensor.Data[float32](y), x: tensor.Data[float32](x), units: c.units[:0], images: y.Dim(0)}
-	if shortcut != nil {
-		c.shortcut = tensor.Data[float32](shortcut)
+	*c = chain{Backend: b, y: numbersOf(y), x: numbersOf(x), shortcut: numbersOf(shortcut), units: c.units[:0], images: y.Dim(0)}
+	if c.x.h != nil {
+		c.most = x.Size() / c.images
 	}
 	size := 0 // floats of an image on both sides of a convolution, at most
 	s := x.Shape()
@@ -150,7 +161,7 @@ func (b *Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Uni
 		ws, conv := v.W.Shape(), p.Convs[i]
 		z := tensor.Shape{s[0], ws[0], conv.Out(s[2], ws[2]), conv.Out(s[3], ws[3])}
 		unit := chainUnit{conv: b.prepare(convolutionOf(conv, z, s, v.W)), source: s[1:].Size(), dest: z[1:].Size()}
-		unit.norm = b.normingBy(p.Norm(i), z[1], nil, unit.dest, unit.dest)
+		unit.norm = b.normingBy(p.Norm(i), z[1], numbers{}, unit.dest, unit.dest)
 		unit.norm.given(v.Mean, v.Var, v.Gamma, v.Beta)
 		c.units = append(c.units, unit)
 		c.most, size = max(c.most, unit.dest), max(size, unit.source+unit.dest)
@@ -172,19 +183,18 @@ func (c *chain) item(i int) {
 	first, n := i*c.group, min(c.group, c.images-i*c.group)
 	s := c.pool.get(2 * n * c.most)
 	defer c.pool.put(s)
-	src := c.x[first*c.units[0].source:][:n*c.units[0].source]
+	src := c.wide(c.x.part(first*c.units[0].source, n*c.units[0].source), s.f[n*c.most:])
 	for k, u := range c.units {
 		z := s.f[k%2*n*c.most:][:n*u.dest]
 		c.gatherImages(&u.conv.gather, src, z, n, nil)
 		if k < len(c.units)-1 {
-			u.norm.applyTo(z, z, nil)
+			u.norm.applyTo(numbers{f: z}, numbers{f: z}, numbers{})
 			src = z
 			continue
 		}
-		var shortcut []float32
-		if c.shortcut != nil {
-			shortcut = c.shortcut[first*u.dest:][:n*u.dest]
-		}
-		u.norm.applyTo(c.y[first*u.dest:][:n*u.dest], z, shortcut)
+		y, shortcut := c.y.part(first*u.dest, n*u.dest), c.shortcut.part(first*u.dest, n*u.dest)
+		into := y.room(z)
+		u.norm.applyTo(numbers{f: into}, numbers{f: z}, numbers{f: c.wide(shortcut, s.f[(k+1)%2*n*c.most:])})
+		c.keep(y, into)
 	}
 }

@@ -9,31 +9,59 @@ import (
 // out of the norm behind the convolution, goes through both derivatives of the
 // convolution and is cut by the ReLU before it, in the near caches.
 type derivative struct {
-	src     []float32
 	phases  []*scratch // gathers of the derivative by the source; none where nobody wants it
 	weights *weightGrad
 	chunks  int // of the weights, if they are made of whole items, else 0
 
-	dx       []float32 // the source's gradient, nil where not wanted
+	dx       numbers   // the source's gradient, none where not wanted
+	adds     bool      // to what dx holds
 	dz, seen []float32 // in memory the destination's gradient and the convolution's input, nil where they stay in caches
 
 	early, late share // what the shortcut receives, before the convolution or on top of dx
 }
 
 // A share is the shortcut's gradient: d += dy where y > 0, or everywhere if y is
-// nil.
+// none.
 type share struct {
-	d, y, dy []float32 // d: nil where there is nothing to do
+	d, y, dy numbers // d: none where there is nothing to do
 	fresh    bool
 }
 
-func (b *Backend) pass(s *share, lo, n int) {
+// pass gives their share to the numbers from lo to hi-1.
+func (b *Backend) pass(s *share, lo, hi int) {
+	if s.d.none() {
+		return
+	}
+	d := s.d.part(lo, hi-lo)
+	if d.h == nil {
+		b.passTo(d.f, s, lo)
+		return
+	}
+	buf := b.pool.get(len(d.h))
+	defer b.pool.put(buf)
+	if !s.fresh {
+		b.wide(d, buf.f)
+	}
+	b.passTo(buf.f, s, lo)
+	b.keep(d, buf.f)
+}
+
+// passTo gives d the share of the numbers from lo on.
+func (b *Backend) passTo(d []float32, s *share, lo int) {
+	y, dy := s.y.part(lo, len(d)), s.dy.part(lo, len(d))
 	switch {
-	case s.d == nil:
-	case s.y != nil:
-		b.reluGrad(s.d[lo:][:n], s.fresh, s.y[lo:][:n], s.dy[lo:][:n])
+	case y.h != nil && s.fresh:
+		b.norm.half.reluGrad(d, y.h, dy.h)
+	case y.h != nil:
+		b.norm.half.reluGradAdd(d, y.h, dy.h)
+	case y.f != nil:
+		b.reluGrad(d, s.fresh, y.f, dy.f)
+	case dy.h != nil && s.fresh:
+		b.point.widen(d, dy.h)
+	case dy.h != nil:
+		b.addNumbers(numbers{f: d}, dy)
 	default:
-		b.addScaled(s.d[lo:][:n], s.fresh, s.dy[lo:][:n], 1)
+		b.addScaled(d, s.fresh, dy.f, 1)
 	}
 }
 
@@ -47,7 +75,7 @@ func (l *link) backward(chunk int) {
 	if l.chunks > 0 {
 		first, end = chunk*l.items()/l.chunks, (chunk+1)*l.items()/l.chunks
 	}
-	s := l.pool.get(l.group*l.dest + l.inputSize())
+	s := l.pool.get(l.group*l.dest + l.roomSize() + l.inputSize())
 	defer l.pool.put(s)
 	for i := first; i < end; i++ {
 		dz, seen := l.backwardItem(s, i)
@@ -62,50 +90,67 @@ func (l *link) backward(chunk int) {
 	}
 }
 
+// roomSize is the memory for an item's dx, if it is not computed in place.
+func (l *link) roomSize() int { return len(l.dx.part(0, l.group*l.source).h) }
+
 // backwardItem computes the gradients of an item's images and returns what the
 // weights' gradient is made of.
 func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 	first, n := l.item(i)
-	dz, seen = s.f[:n*l.dest], s.f[l.group*l.dest:]
+	dz, buf := s.f[:n*l.dest], s.f[l.group*l.dest:]
+	seen = buf[l.roomSize():]
 	if l.dz != nil {
 		dz = l.dz[first*l.dest:][:n*l.dest]
 	}
 	if l.seen != nil {
 		seen = l.seen[first*l.source:]
 	}
-	l.pass(&l.early, first*l.dest, n*l.dest)
+	l.pass(&l.early, first*l.dest, (first+n)*l.dest)
 	l.after.gradTo(dz, first*l.dest)
-	seen = l.input(l.src, seen, first, n)
-	if l.dx == nil {
+	seen = l.input(seen, first, n)
+	if l.dx.none() {
 		return dz, seen
 	}
-	dx := l.dx[first*l.source:][:n*l.source]
+	into := l.dx.part(first*l.source, n*l.source)
+	dx := into.room(buf)
+	if l.adds {
+		l.wide(into, dx)
+	}
 	for _, phase := range l.phases {
 		l.gatherImages(&phase.gather, dz, dx, n, l.ahead(i+1, l.after.x, l.dest))
 	}
-	if l.before != nil {
-		l.point.reluGrad(dx, seen, dx)
-		l.before.inSpan(i, l.before.gradSums)
+	if l.before != nil { // no share is late then
+		start := first * l.source
+		ready := func(lo, hi int) {
+			d := dx[lo-start : hi-start]
+			l.point.reluGrad(d, seen[lo-start:hi-start], d)
+			l.keep(l.dx.part(lo, hi-lo), d)
+		}
+		l.before.inSpan(i, func(item, _, _ int) { l.before.gradSumsOf(item, ready) })
+		return dz, seen
 	}
-	l.pass(&l.late, first*l.source, n*l.source)
+	for lo := 0; lo < len(dx); lo += l.after.row {
+		hi := min(lo+l.after.row, len(dx))
+		if !l.late.dy.none() {
+			l.passTo(dx[lo:hi], &l.late, first*l.source+lo)
+		}
+		l.keep(into.part(lo, hi-lo), dx[lo:hi])
+	}
 	return dz, seen
 }
 
 // BranchGrad is the derivative of Branch.
 func (b *Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x, y, dy *tensor.Tensor) {
-	if y.DType() != tensor.F32 || y.Size() == 0 {
+	if !keeps(y) || y.Size() == 0 {
 		b.Backend.BranchGrad(p, dx, dshortcut, du, u, x, y, dy)
 		return
 	}
 	last := len(u) - 1
-	end := share{dy: tensor.Data[float32](dy), fresh: dshortcut.Fresh}
-	if dshortcut.Wanted() {
-		end.d = tensor.Data[float32](dshortcut.T)
-	}
+	end := share{d: numbersOf(dshortcut.T), dy: numbersOf(dy), fresh: dshortcut.Fresh}
 	after := b.norming(p.Norm(last), u[last].Z)
 	after.dy = end.dy
 	if p.ReLU {
-		end.y = tensor.Data[float32](y)
+		end.y = numbersOf(y)
 		after.y = end.y
 	}
 	after.centre(u[last].Mean)
@@ -113,32 +158,30 @@ func (b *Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []k
 	var g *scratch // the gradient behind unit i's norm, but for the last one
 	for i := last; i >= 0; i-- {
 		after.coefficients(true, true, u[i].Gamma, u[i].Var, du[i].Gamma, du[i].Beta)
-		source, into := x, dx
+		source := x
 		if i > 0 {
 			source = u[i-1].Z
-			into = kernels.Acc{T: source, Fresh: true} // for its shape
 		}
 		l := b.link(u[i].Z, source)
-		l.after, l.src = after, tensor.Data[float32](source)
+		l.after = after
 		var behind *scratch // this one's source
 		if i > 0 {
-			behind = b.pool.get(source.Size())
-			l.dx = behind.f
+			l.dx, behind = l.src.like(&b.pool, source.Size())
 			l.before = b.normingBy(p.Norm(i-1), source.Dim(1), l.src, source.Size(), l.group*l.source)
 			l.before.given(u[i-1].Mean, u[i-1].Var, u[i-1].Gamma, u[i-1].Beta)
 			l.before.dy = l.dx
 		} else if dx.Wanted() {
-			l.dx = tensor.Data[float32](dx.T)
+			l.dx, l.adds = numbersOf(dx.T), !dx.Fresh
 		}
 		if i == last && dshortcut.T != dx.T {
 			l.early = end
 		}
 		if i == 0 && dx.Wanted() && dshortcut.T == dx.T {
-			into.Fresh = dx.Fresh || dshortcut.Fresh
+			l.adds = !dx.Fresh && !dshortcut.Fresh
 			l.late = end
 			l.late.fresh = false
 		}
-		l.run(p.Convs[i], into, du[i].W, source, u[i])
+		l.run(p.Convs[i], du[i].W, source, u[i])
 		after.done()
 		if g != nil {
 			b.pool.put(g)
@@ -152,16 +195,18 @@ func (b *Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []k
 }
 
 // run computes the gradients of a convolution of x and of what is before it.
-func (l *link) run(p kernels.Conv2D, dx, dw kernels.Acc, x *tensor.Tensor, u kernels.Unit) {
-	if l.dx != nil {
+func (l *link) run(p kernels.Conv2D, dw kernels.Acc, x *tensor.Tensor, u kernels.Unit) {
+	if !l.dx.none() {
 		for phase := range p.S() * p.S() {
-			if s := l.prepare(inputGrad(p, dx, u.W, u.Z, phase)); s != nil {
+			g := inputGradOf(p, x.Shape(), u.W, u.Z.Shape(), phase)
+			g.add = l.adds
+			if s := l.prepare(g); s != nil {
 				l.phases = append(l.phases, s)
 			}
 		}
 	}
 	if dw.Wanted() {
-		l.runWithWeights(convolution(p, u.Z, x, dw.Zeroed()))
+		l.runWithWeights(convolutionOf(p, u.Z.Shape(), x.Shape(), dw.Zeroed()))
 	} else {
 		par(l.items(), l.backward)
 	}
@@ -184,8 +229,8 @@ func (l *link) runWithWeights(c gather) {
 		l.endWeightGrad(l.weights)
 	} else {
 		dz, seen := l.pool.get(l.images*l.dest), l.pool.get(0)
-		l.dz, l.weights.dst = dz.f, dz.f
-		if l.before != nil {
+		l.dz, l.weights.dst, l.weights.src = dz.f, dz.f, l.src.f
+		if l.inputSize() > 0 {
 			l.pool.put(seen)
 			seen = l.pool.get(l.images * l.source)
 			l.seen, l.weights.src = seen.f, seen.f

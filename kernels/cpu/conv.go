@@ -136,17 +136,24 @@ func (b *Backend) Conv2DGradX(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Te
 
 // inputGrad is one of the S·S phases of the derivative by the input.
 func inputGrad(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Tensor, phase int) gather {
-	ys, xs, ws := dy.Shape(), dx.T.Shape(), w.Shape()
+	g := inputGradOf(p, dx.T.Shape(), w, dy.Shape(), phase)
+	g.src, g.dst, g.add = tensor.Data[float32](dy), tensor.Data[float32](dx.T), !dx.Fresh
+	return g
+}
+
+// inputGradOf is a phase of the derivative by images xs from that by images ys,
+// which the caller has.
+func inputGradOf(p kernels.Conv2D, xs tensor.Shape, w *tensor.Tensor, ys tensor.Shape, phase int) gather {
+	ws := w.Shape()
 	area := ws[2] * ws[3]
 	oy, ox := phase/p.S(), phase%p.S()
 	return gather{
-		src: tensor.Data[float32](dy), dst: tensor.Data[float32](dx.T), weights: tensor.Data[float32](w),
-		images: ys[0], srcH: ys[2], srcW: ys[3], srcC: ys[1], dstH: xs[2], dstW: xs[3], dstC: xs[1],
+		weights: tensor.Data[float32](w),
+		images:  ys[0], srcH: ys[2], srcW: ys[3], srcC: ys[1], dstH: xs[2], dstW: xs[3], dstC: xs[1],
 		h: ceil(xs[2]-oy, p.S()), w: ceil(xs[3]-ox, p.S()), every: p.S(), oy: oy, ox: ox,
 		y: backward(p, ws[2], oy), x: backward(p, ws[3], ox),
 		groups: p.G(), in: ys[1] / p.G(), out: ws[1],
 		groupStep: ys[1] / p.G() * ws[1] * area, outStep: area, inStep: ws[1] * area, taps: ws[3],
-		add: !dx.Fresh,
 	}
 }
 

@@ -11,12 +11,14 @@ func (b *Backend) Copy(dst, src *tensor.Tensor) {
 		copyAs[float32](dst, src)
 	case tensor.F64:
 		copyAs[float64](dst, src)
+	case tensor.BF16:
+		copyAs[tensor.BFloat16](dst, src)
 	default:
 		copyAs[int64](dst, src)
 	}
 }
 
-func copyAs[T tensor.Elem](dst, src *tensor.Tensor) {
+func copyAs[T tensor.Number](dst, src *tensor.Tensor) {
 	if dst.Size() == 0 {
 		return
 	}
@@ -49,7 +51,7 @@ func copyAs[T tensor.Elem](dst, src *tensor.Tensor) {
 // but one is: row-major images to channels-last, and back. It goes by square
 // tiles: strides are often a multiple of 4096 bytes, and a first-level cache
 // holds but 8 lines at such distances.
-func transpose[T tensor.Elem](w *walk, d, s []T) {
+func transpose[T tensor.Number](w *walk, d, s []T) {
 	const tile = 8
 	a, b := w.dims-2, w.dims-1
 	na, nb := w.n[a], w.n[b]
@@ -77,17 +79,46 @@ func transpose[T tensor.Elem](w *walk, d, s []T) {
 
 // CopyGrad is dx += dy; where dx has stride 0 it receives the sum.
 func (b *Backend) CopyGrad(dx, dy *tensor.Tensor) {
-	if dx.DType() != tensor.F32 {
+	narrow := dx.DType() == tensor.BF16 && dy.DType() == tensor.BF16
+	if !narrow && dx.DType() != tensor.F32 {
 		b.Backend.CopyGrad(dx, dy)
 		return
 	}
 	for i, s := range dx.Strides() {
 		if s == 0 && dx.Dim(i) > 1 {
+			if narrow {
+				b.Backend.CopyGrad(dx, dy)
+				return
+			}
 			b.sumInto(dx, dx.Strides(), false, 1, dy, nil)
 			return
 		}
 	}
+	if narrow {
+		b.addNarrow(dx, dy)
+		return
+	}
 	b.addStrided(dx, dx.Strides(), dx.Shape(), 1, dy, dy.Strides())
+}
+
+// addNarrow is dx += dy for bfloat16 numbers and strides of dx that are not 0.
+func (b *Backend) addNarrow(dx, dy *tensor.Tensor) {
+	ds, ys := tensor.Window[tensor.BFloat16](dx), tensor.Window[tensor.BFloat16](dy)
+	w := newWalk(dx.Shape(), dx.Strides(), dy.Strides())
+	sd, sy := w.stride(0), w.stride(1)
+	w.rows(func(at [maxOperands]int, n int) {
+		if sd == 1 && sy == 1 {
+			b.addNumbers(numbers{h: ds[at[0]:][:n]}, numbers{h: ys[at[1]:][:n]})
+			return
+		}
+		to, from := at[0], at[1]
+		for range n {
+			ds[to] = tensor.ToBFloat16(ds[to].Float32() + ys[from].Float32())
+			to += sd
+			from += sy
+		}
+	})
+	walks.Put(w)
 }
 
 // addStrided is y += a·x, for strides of y that are not 0.

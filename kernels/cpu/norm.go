@@ -28,7 +28,7 @@ type norming struct {
 	totals                         []float64 // two of each channel
 	scratch                        *scratch
 
-	y, x, res, dy    []float32 // y, res: nil where they play no part
+	y, x, res, dy    numbers   // y, res: none where they play no part
 	dx, dres         []float32 // nil where not wanted
 	freshX, freshRes bool
 }
@@ -44,12 +44,12 @@ const (
 
 // norming plans a call for x (n,c,...), channels-last or (n,c).
 func (b *Backend) norming(p kernels.BatchNorm, x *tensor.Tensor) *norming {
-	return b.normingBy(p, x.Dim(1), tensor.Data[float32](x), x.Size(), x.Size())
+	return b.normingBy(p, x.Dim(1), numbersOf(x), x.Size(), x.Size())
 }
 
-// normingBy is norming for size floats, x or nil, of c channels, with items that
-// do not reach across multiples of span floats, which are whole pixels.
-func (b *Backend) normingBy(p kernels.BatchNorm, c int, x []float32, size, span int) *norming {
+// normingBy is norming for size numbers, x or none, of c channels, with items
+// that do not reach across multiples of span numbers, which are whole pixels.
+func (b *Backend) normingBy(p kernels.BatchNorm, c int, x numbers, size, span int) *norming {
 	j := normings.Get().(*norming)
 	*j = norming{Backend: b, p: p, c: c, pixels: size / c, x: x}
 	pixels := (shortestRow + c - 1) / c
@@ -84,7 +84,7 @@ func (j *norming) done() {
 func (j *norming) part(item int) (lo, hi int) {
 	n, first := j.rows*j.row, item/j.each*j.span
 	lo = first + item%j.each*n
-	return lo, min(lo+n, first+j.span, len(j.x))
+	return lo, min(lo+n, first+j.span, j.pixels*j.c)
 }
 
 // partials are an item's two numbers for each channel.
@@ -110,34 +110,37 @@ func (j *norming) fold(to []float64, row []float32) {
 	}
 }
 
-// statistics leaves an item's mean and Σ(x-mean)² of each channel in its
-// partials. It adds up distances from k, the mean of the first quarter, and
+// statistics leaves the mean and Σ(x-mean)² of each channel of x, an item, in
+// the item's partials. It adds up distances from k, the mean of the first quarter, and
 // their squares. As that quarter is itself part of the item, Σ(x-k)² is at most
-// some five times Σ(x-mean)²: hardly a digit is lost, whatever the mean is.
-func (j *norming) statistics(item int) {
-	lo, hi := j.part(item)
+// some five times Σ(x-mean)²: hardly a digit is lost, whatever the mean is. kept,
+// if not nil, receives x.
+func (j *norming) statistics(item int, x []float32, kept []tensor.BFloat16) {
 	mean, squares := j.partials(item)
 	s := j.pool.get(3 * j.row)
 	k, s1, s2 := s.f[:j.row], s.f[j.row:2*j.row], s.f[2*j.row:]
 	clear(s.f)
-	rows := (hi - lo + j.row - 1) / j.row
-	quarter := min(lo+(rows+3)/4*j.row, hi)
-	for i := lo; i < quarter; i += j.row {
+	rows := (len(x) + j.row - 1) / j.row
+	quarter := min((rows+3)/4*j.row, len(x))
+	for i := 0; i < quarter; i += j.row {
 		n := min(j.row, quarter-i)
-		j.point.add(s1[:n], s1[:n], j.x[i:i+n])
+		j.point.add(s1[:n], s1[:n], x[i:i+n])
 	}
 	j.fold(mean, s1)
 	for c, sum := range mean {
-		j.repeat(k, c, sum*float64(j.c)/float64(quarter-lo))
+		j.repeat(k, c, sum*float64(j.c)/float64(quarter))
 	}
 	clear(s1)
-	for i := lo; i < hi; i += j.row {
-		n := min(j.row, hi-i)
-		j.norm.moments(s1[:n], s2[:n], j.x[i:i+n], k[:n])
+	for i := 0; i < len(x); i += j.row {
+		n := min(j.row, len(x)-i)
+		j.norm.moments(s1[:n], s2[:n], x[i:i+n], k[:n])
+		if kept != nil {
+			j.point.narrow(kept[i:i+n], x[i:i+n])
+		}
 	}
 	j.fold(mean, s1)
 	j.fold(squares, s2)
-	m := float64((hi - lo) / j.c)
+	m := float64(len(x) / j.c)
 	for c, d := range mean {
 		squares[c] -= d * d / m
 		mean[c] = float64(k[c])
@@ -188,26 +191,37 @@ func (j *norming) normalizer(c int, gamma, beta float32, mean, variance float64)
 // apply normalises an item.
 func (j *norming) apply(item int) {
 	lo, hi := j.part(item)
-	res := j.res
-	if res != nil {
-		res = res[lo:hi]
-	}
-	j.applyTo(j.y[lo:hi], j.x[lo:hi], res)
+	j.applyTo(j.y.part(lo, hi-lo), j.x.part(lo, hi-lo), j.res.part(lo, hi-lo))
 }
 
-// applyTo normalises whole pixels; res or nil.
-func (j *norming) applyTo(y, x, res []float32) {
+// applyTo normalises whole pixels; res or none, in the form of y. If y is in
+// halves, so is x.
+func (j *norming) applyTo(y, x, res numbers) {
 	floor := float32(math.Inf(-1))
 	if j.p.ReLU {
 		floor = 0
 	}
+	switch {
+	case y.h != nil:
+		applyRows(j, j.norm.half.apply, y.h, x.h, res.h, floor)
+	case x.h != nil:
+		for i := 0; i < len(y.f); i += j.row {
+			n := min(j.row, len(y.f)-i)
+			j.norm.applyWide(y.f[i:i+n], x.h[i:i+n], j.mean, j.scale, j.shift, floor)
+		}
+	default:
+		applyRows(j, j.norm.apply, y.f, x.f, res.f, floor)
+	}
+}
+
+func applyRows[T float32 | tensor.BFloat16](j *norming, apply func(y, x, res []T, mean, scale, shift []float32, floor float32), y, x, res []T, floor float32) {
 	for i := 0; i < len(y); i += j.row {
 		n := min(j.row, len(y)-i)
-		var r []float32
+		var r []T
 		if res != nil {
 			r = res[i : i+n]
 		}
-		j.norm.apply(y[i:i+n], x[i:i+n], r, j.mean, j.scale, j.shift, floor)
+		apply(y[i:i+n], x[i:i+n], r, j.mean, j.scale, j.shift, floor)
 	}
 }
 
@@ -219,7 +233,11 @@ func (b *Backend) BatchNorm(p kernels.BatchNorm, y, mean, variance, x, gamma, be
 		return
 	}
 	j := b.norming(p, x)
-	par(j.items, j.statistics)
+	xs := j.x.f
+	par(j.items, func(item int) {
+		lo, hi := j.part(item)
+		j.statistics(item, xs[lo:hi], nil)
+	})
 	j.settle(mean, variance, gamma, beta)
 	j.applyAll(y, residual)
 	j.done()
@@ -259,160 +277,6 @@ func (b *Backend) BatchNormEval(p kernels.BatchNorm, y, x, gamma, beta, mean, va
 }
 
 func (j *norming) applyAll(y, residual *tensor.Tensor) {
-	j.y = tensor.Data[float32](y)
-	if residual != nil {
-		j.res = tensor.Data[float32](residual)
-	}
+	j.y, j.res = numbersOf(y), numbersOf(residual)
 	par(j.items, j.apply)
-}
-
-// gradSums leaves an item's Σg and Σg·(x-mean) in its partials, where g is dy
-// where ReLU let it pass.
-func (j *norming) gradSums(item int) {
-	lo, hi := j.part(item)
-	s := j.pool.get(2 * j.row)
-	s1, s2 := s.f[:j.row], s.f[j.row:]
-	clear(s.f)
-	for i := lo; i < hi; i += j.row {
-		n := min(j.row, hi-i)
-		j.norm.gradSums(s1[:n], s2[:n], j.x[i:i+n], j.output(i, n), j.dy[i:i+n], j.mean)
-	}
-	a, b := j.partials(item)
-	j.fold(a, s1)
-	j.fold(b, s2)
-	j.pool.put(s)
-}
-
-// output is y where ReLU's mask is needed, else nil.
-func (j *norming) output(i, n int) []float32 {
-	if !j.p.ReLU || j.y == nil {
-		return nil
-	}
-	return j.y[i : i+n]
-}
-
-// grad writes an item's gradients.
-func (j *norming) grad(item int) {
-	lo, hi := j.part(item)
-	for i := lo; i < hi; i += j.row {
-		n := min(j.row, hi-i)
-		y, dy := j.output(i, n), j.dy[i:i+n]
-		switch {
-		case j.dx == nil:
-		case j.freshX:
-			j.norm.grad(j.dx[i:i+n], j.x[i:i+n], y, dy, j.mean, j.k1, j.k2, j.k3)
-		default:
-			j.norm.gradAdd(j.dx[i:i+n], j.x[i:i+n], y, dy, j.mean, j.k1, j.k2, j.k3)
-		}
-		switch {
-		case j.dres == nil:
-		case y != nil:
-			j.reluGrad(j.dres[i:i+n], j.freshRes, y, dy)
-		default:
-			j.addScaled(j.dres[i:i+n], j.freshRes, dy, 1)
-		}
-	}
-}
-
-// BatchNormGrad is the derivative of BatchNorm, through the statistics.
-func (b *Backend) BatchNormGrad(p kernels.BatchNorm, dx, dgamma, dbeta, dresidual kernels.Acc, x, y, gamma, mean, variance, dy *tensor.Tensor) {
-	if x.DType() != tensor.F32 || x.Size() == 0 {
-		b.Backend.BatchNormGrad(p, dx, dgamma, dbeta, dresidual, x, y, gamma, mean, variance, dy)
-		return
-	}
-	b.batchNormGrad(p, true, dx, dgamma, dbeta, dresidual, x, y, gamma, mean, variance, dy)
-}
-
-// BatchNormEvalGrad is the derivative of BatchNormEval: the statistics are
-// constants.
-func (b *Backend) BatchNormEvalGrad(p kernels.BatchNorm, dx, dgamma, dbeta, dresidual kernels.Acc, x, y, gamma, mean, variance, dy *tensor.Tensor) {
-	if x.DType() != tensor.F32 || x.Size() == 0 {
-		b.Backend.BatchNormEvalGrad(p, dx, dgamma, dbeta, dresidual, x, y, gamma, mean, variance, dy)
-		return
-	}
-	b.batchNormGrad(p, false, dx, dgamma, dbeta, dresidual, x, y, gamma, mean, variance, dy)
-}
-
-// batchNormGrad writes dx as k1·g + k3·(x-mean) + k2: with r = 1/√(σ²+ε) and m
-// values a channel, k1 = γr and, through the statistics, k2 = -γr·Σg/m and
-// k3 = -γr³·Σg(x-mean)/m.
-func (b *Backend) batchNormGrad(p kernels.BatchNorm, through bool, dx, dgamma, dbeta, dresidual kernels.Acc, x, y, gamma, mean, variance, dy *tensor.Tensor) {
-	j := b.norming(p, x)
-	j.y, j.dy = tensor.Data[float32](y), tensor.Data[float32](dy)
-	j.centre(mean)
-	sums := dgamma.Wanted() || dbeta.Wanted() || through && dx.Wanted()
-	if sums {
-		par(j.items, j.gradSums)
-	}
-	j.coefficients(through, sums, gamma, variance, dgamma, dbeta)
-	if dx.Wanted() {
-		j.dx, j.freshX = tensor.Data[float32](dx.T), dx.Fresh
-	}
-	if dresidual.Wanted() {
-		j.dres, j.freshRes = tensor.Data[float32](dresidual.T), dresidual.Fresh
-	}
-	if j.dx != nil || j.dres != nil {
-		par(j.items, j.grad)
-	}
-	j.done()
-}
-
-// centre prepares the mean that the derivative is taken around.
-func (j *norming) centre(mean *tensor.Tensor) {
-	for c, μ := range tensor.Data[float32](mean) {
-		j.repeat(j.mean, c, float64(μ))
-	}
-}
-
-// gradTo writes dx for the whole pixels from lo on that fill it.
-func (j *norming) gradTo(dx []float32, lo int) {
-	for i := 0; i < len(dx); i += j.row {
-		n, at := min(j.row, len(dx)-i), lo+i
-		j.norm.grad(dx[i:i+n], j.x[at:at+n], j.output(at, n), j.dy[at:at+n], j.mean, j.k1, j.k2, j.k3)
-	}
-}
-
-// inSpan calls f for the items of a span.
-func (j *norming) inSpan(span int, f func(item int)) {
-	for item := span * j.each; item < min((span+1)*j.each, j.items); item++ {
-		f(item)
-	}
-}
-
-// coefficients adds up the items' sums, if there are any, prepares k1, k2 and k3
-// and adds to the gradients of γ and β.
-func (j *norming) coefficients(through, sums bool, gamma, variance *tensor.Tensor, dgamma, dbeta kernels.Acc) {
-	gammas, variances := tensor.Data[float32](gamma), tensor.Data[float32](variance)
-	clear(j.totals)
-	for item := 0; sums && item < j.items; item++ {
-		for k, v := range j.sums[2*item*j.c:][:2*j.c] {
-			j.totals[k] += v
-		}
-	}
-	for c := range j.c {
-		g, gx := j.totals[c], j.totals[j.c+c]
-		r := 1 / math.Sqrt(float64(variances[c])+j.p.Eps)
-		k1, k2, k3 := float64(gammas[c])*r, 0., 0.
-		if through {
-			k2 = -k1 * g / float64(j.pixels)
-			k3 = -k1 * r * r * gx / float64(j.pixels)
-		}
-		j.repeat(j.k1, c, k1)
-		j.repeat(j.k2, c, k2)
-		j.repeat(j.k3, c, k3)
-		addTo(dgamma, c, gx*r)
-		addTo(dbeta, c, g)
-	}
-}
-
-// addTo adds v to element i of a gradient that may not be wanted.
-func addTo(a kernels.Acc, i int, v float64) {
-	if !a.Wanted() {
-		return
-	}
-	d := tensor.Data[float32](a.T)
-	if !a.Fresh {
-		v += float64(d[i])
-	}
-	d[i] = float32(v)
 }

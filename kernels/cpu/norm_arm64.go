@@ -21,6 +21,9 @@ func normGradNEON(dx, x, y, dy, mean, k1, k2, k3 []float32)
 func normGradAddNEON(dx, x, y, dy, mean, k1, k2, k3 []float32)
 
 var normNEON = normKernels{
-	moments: momentsNEON, apply: normApplyNEON,
-	gradSums: normGradSumsNEON, grad: normGradNEON, gradAdd: normGradAddNEON,
+	moments: momentsNEON, gradAdd: normGradAddNEON, applyWide: normGo.applyWide,
+	normLoops: normLoops[float32]{
+		apply: normApplyNEON, gradSums: normGradSumsNEON, grad: normGradNEON, reluGrad: reluGradNEON, reluGradAdd: reluGradAddNEON,
+	},
+	half: normGo.half,
 }

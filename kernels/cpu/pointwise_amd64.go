@@ -2,10 +2,13 @@
 
 package cpu
 
-import "phase/kernels"
+import (
+	"phase/kernels"
+	"phase/tensor"
+)
 
 // The stubs equal the loops of pointwiseGo, whose fields have their names; the
-// slices have the length of the first float32 slice.
+// slices have the length of the first slice.
 
 //go:noescape
 func addAVX512(z, x, y []float32)
@@ -38,6 +41,12 @@ func reluGradAVX512(dx, y, dy []float32)
 func reluGradAddAVX512(dx, y, dy []float32)
 
 //go:noescape
+func widenAVX512(y []float32, x []tensor.BFloat16)
+
+//go:noescape
+func narrowAVX512(y []tensor.BFloat16, x []float32)
+
+//go:noescape
 func maxTapAVX512(best []float32, where []int32, x []float32, pixel int32)
 
 //go:noescape
@@ -62,7 +71,7 @@ var pointwiseAVX512 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX512, kernels.Sub: subAVX512, kernels.Mul: mulAVX512, kernels.Div: divAVX512},
 	mulAdd: mulAddAVX512, axpy: axpyAVX512, affine: affineAVX512, exp: expAVX512,
 	relu: reluAVX512, reluGrad: reluGradAVX512, reluGradAdd: reluGradAddAVX512,
-	maxTap: maxTapAVX512, sumSquares: sumSquaresAVX512,
+	widen: widenAVX512, narrow: narrowAVX512, maxTap: maxTapAVX512, sumSquares: sumSquaresAVX512,
 	sgd: sgdAVX512, sgdMomentum: sgdMomentumAVX512, sgdNesterov: sgdNesterovAVX512, adamW: adamWAVX512,
 }
 
@@ -97,6 +106,12 @@ func reluGradAVX2(dx, y, dy []float32)
 func reluGradAddAVX2(dx, y, dy []float32)
 
 //go:noescape
+func widenAVX2(y []float32, x []tensor.BFloat16)
+
+//go:noescape
+func narrowAVX2(y []tensor.BFloat16, x []float32)
+
+//go:noescape
 func maxTapAVX2(best []float32, where []int32, x []float32, pixel int32)
 
 //go:noescape
@@ -121,6 +136,6 @@ var pointwiseAVX2 = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addAVX2, kernels.Sub: subAVX2, kernels.Mul: mulAVX2, kernels.Div: divAVX2},
 	mulAdd: mulAddAVX2, axpy: axpyAVX2, affine: affineAVX2, exp: expAVX2,
 	relu: reluAVX2, reluGrad: reluGradAVX2, reluGradAdd: reluGradAddAVX2,
-	maxTap: maxTapAVX2, sumSquares: sumSquaresAVX2,
+	widen: widenAVX2, narrow: narrowAVX2, maxTap: maxTapAVX2, sumSquares: sumSquaresAVX2,
 	sgd: sgdAVX2, sgdMomentum: sgdMomentumAVX2, sgdNesterov: sgdNesterovAVX2, adamW: adamWAVX2,
 }

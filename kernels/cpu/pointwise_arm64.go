@@ -61,6 +61,7 @@ func adamWNEON(w, m, v, g []float32, p *adamStep)
 var pointwiseNEON = pointwiseKernels{
 	binary: [...]func(z, x, y []float32){kernels.Add: addNEON, kernels.Sub: subNEON, kernels.Mul: mulNEON, kernels.Div: divNEON},
 	mulAdd: mulAddNEON, axpy: axpyNEON, affine: affineNEON, exp: expNEON,
+	widen: widenGo, narrow: narrowGo,
 	relu: reluNEON, reluGrad: reluGradNEON, reluGradAdd: reluGradAddNEON,
 	maxTap: maxTapNEON, sumSquares: sumSquaresNEON,
 	sgd: sgdNEON, sgdMomentum: sgdMomentumNEON, sgdNesterov: sgdNesterovNEON, adamW: adamWNEON,

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"phase/kernels"
+	"phase/tensor"
 )
 
 // pointwiseKernels are the innermost loops of the elementwise kernels. Each
@@ -20,6 +21,9 @@ type pointwiseKernels struct {
 	relu        func(y, x []float32)      // y = max(x, 0)
 	reluGrad    func(dx, y, dy []float32) // dx = dy where y > 0, else 0
 	reluGradAdd func(dx, y, dy []float32) // dx += the same
+
+	widen  func(y []float32, x []tensor.BFloat16) // y = x
+	narrow func(y []tensor.BFloat16, x []float32) // y = x, rounded to the nearest, ties to even
 
 	// maxTap: best = x, where = pixel if x > best, or if x is the first NaN.
 	maxTap func(best []float32, where []int32, x []float32, pixel int32)
@@ -99,6 +103,8 @@ var pointwiseGo = pointwiseKernels{
 			dx[i] += kept(y[i], dy[i])
 		}
 	},
+	widen:  widenGo,
+	narrow: narrowGo,
 	maxTap: func(best []float32, where []int32, x []float32, pixel int32) {
 		where, x = where[:len(best)], x[:len(best)]
 		for i, v := range x {
@@ -141,6 +147,20 @@ var pointwiseGo = pointwiseKernels{
 			w[i] = p.shrink*w[i] - p.rate*m[i]/(float32(math.Sqrt(float64(v[i])))*p.root+p.eps)
 		}
 	},
+}
+
+func widenGo(y []float32, x []tensor.BFloat16) {
+	x = x[:len(y)]
+	for i := range y {
+		y[i] = x[i].Float32()
+	}
+}
+
+func narrowGo(y []tensor.BFloat16, x []float32) {
+	x = x[:len(y)]
+	for i := range y {
+		y[i] = tensor.ToBFloat16(x[i])
+	}
 }
 
 func addGo(z, x, y []float32) {

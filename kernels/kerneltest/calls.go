@@ -142,7 +142,45 @@ func strided(r *rand.Rand) (cs []call) {
 				return []any{f, o.flat(n, n), o.of(pick(0), n).Expand(n, n), o.of(pick(0), n, 1).Expand(n, n)}
 			}})
 	}
-	cs = append(cs, copies()...)
+	return slices.Concat(cs, copies(), casts())
+}
+
+// casts go between bfloat16 and the mode's dtype.
+func casts() (cs []call) {
+	for i, n := range lengths {
+		detail := fmt.Sprintf("%d", n)
+		numbers := pick(i)
+		cs = append(cs,
+			call{"Cast", detail + " to bf16", exact, 1, func(o *operands) (args []any) {
+				o.inHalves(func() { args = []any{o.out(n)} })
+				return append(args, o.of(numbers, n))
+			}},
+			call{"Cast", detail + " of any size to bf16", exact, 1, func(o *operands) (args []any) {
+				o.inHalves(func() { args = []any{o.out(n)} })
+				return append(args, o.in(n))
+			}},
+			call{"Cast", detail + " from bf16", exact, 1, func(o *operands) []any {
+				y := o.out(n)
+				var x *tensor.Tensor
+				o.inHalves(func() { x = o.of(numbers, n) })
+				return []any{y, x}
+			}},
+			call{"CastGrad", detail + " from bf16", own, 1, func(o *operands) []any {
+				dx := o.acc(n)
+				var dy *tensor.Tensor
+				o.inHalves(func() { dy = o.positive(n) })
+				return []any{dx, dy}
+			}},
+			call{"CastGrad", detail + " to bf16", largest, 1 << 32, func(o *operands) []any {
+				var dx kernels.Acc
+				o.inHalves(func() { dx = o.acc(n) })
+				return []any{dx, o.in(n)}
+			}})
+	}
+	cs = append(cs, call{"Cast", "images", exact, 1, func(o *operands) (args []any) {
+		o.inHalves(func() { args = []any{o.out(2, 5, 3, 7)} })
+		return append(args, o.x(0, 2, 5, 3, 7))
+	}})
 	return cs
 }
 
@@ -281,7 +319,7 @@ func reductions(r *rand.Rand) (cs []call) {
 	}})
 	for _, n := range lengths {
 		cs = append(cs, call{"SumSquares", fmt.Sprintf("%d", n), terms, n, func(o *operands) []any {
-			dst := hold[float64](o, "sum", false, []float64{1.5}, []int{1})
+			dst := hold(o, "sum", false, []float64{1.5}, []int{1}, func(v float64) float64 { return v })
 			dst.written = true
 			return []any{dst.t, o.in(n)}
 		}})

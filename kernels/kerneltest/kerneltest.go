@@ -1,6 +1,6 @@
 // Package kerneltest says what it takes to be a kernels.Backend: Run calls
-// every method over many shapes, in both float dtypes, and compares with
-// package ref.
+// every method over many shapes, in both float dtypes and where it may be with
+// images in bfloat16, and compares with package ref.
 //
 // A call passes if
 //
@@ -39,7 +39,8 @@ import (
 // tanh, ...) 1 + the largest |want| of the tensor. Copies and maxima are exact
 // whatever the tolerance. Numbers below the smallest normal one may be lost.
 //
-// The zero value means 4 for both.
+// The zero value means 4 for both. With images in bfloat16 it is 4 too, of
+// bfloat16's ε and with k = 1: numbers are rounded between steps, not in sums.
 type Tolerance struct{ F32, F64 float64 }
 
 // of is the largest relative error for dtype d, before √k and scale.
@@ -47,8 +48,11 @@ func (tol Tolerance) of(d tensor.DType) float64 {
 	if tol == (Tolerance{}) {
 		tol = Tolerance{4, 4}
 	}
-	if d == tensor.F32 {
+	switch d {
+	case tensor.F32:
 		return tol.F32 * 0x1p-23
+	case tensor.BF16:
+		return 4 * 0x1p-7
 	}
 	return tol.F64 * 0x1p-52
 }
@@ -125,6 +129,34 @@ type call struct {
 	args           func(o *operands) []any
 }
 
+// halves says which float operands of a call may be BF16, in mode BF16; the
+// others are F32 then.
+type halves uint8
+
+const (
+	noHalves halves = iota
+	imageHalves
+	allHalves
+)
+
+func (c call) halves() halves {
+	switch c.method {
+	case "Branch", "BranchEval", "BranchGrad":
+		return imageHalves
+	case "Copy", "CopyGrad":
+		return allHalves
+	}
+	return noHalves
+}
+
+// dtypes are those of the modes in which the call is made.
+func (c call) dtypes() []tensor.DType {
+	if c.halves() == noHalves {
+		return []tensor.DType{tensor.F32, tensor.F64}
+	}
+	return []tensor.DType{tensor.F32, tensor.F64, tensor.BF16}
+}
+
 // reporter is the part of testing.T that check needs.
 type reporter interface {
 	Errorf(format string, args ...any)
@@ -137,23 +169,22 @@ const maxReports = 5
 // check makes the calls with b and reports what is wrong.
 func check(t reporter, b kernels.Backend, tol Tolerance, cs []call) {
 	t.Helper()
-	dtypes := [...]tensor.DType{tensor.F32, tensor.F64}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	alone := make([][len(dtypes)]string, len(cs)) // the bits that one processor leaves
+	alone := make([]map[tensor.DType]string, len(cs)) // the bits that one processor leaves
 	memos := make([]map[draw][]float64, len(cs))
 	for i, c := range cs {
-		memos[i] = map[draw][]float64{}
-		for j, d := range dtypes {
+		memos[i], alone[i] = map[draw][]float64{}, map[tensor.DType]string{}
+		for _, d := range c.dtypes() {
 			if o, fault := c.run(b, plain(d, i, memos[i])); fault == "" {
-				alone[i][j] = o.bits()
+				alone[i][d] = o.bits()
 			}
 		}
 	}
 	runtime.GOMAXPROCS(2)
 	failures := 0
 	for i, c := range cs {
-		for j, d := range dtypes {
-			if fault := c.fault(b, tol.of(d), plain(d, i, memos[i]), alone[i][j]); fault != "" {
+		for _, d := range c.dtypes() {
+			if fault := c.fault(b, tol.of(d), plain(d, i, memos[i]), alone[i][d]); fault != "" {
 				t.Errorf("%s %v, %s: %s", c.method, d, c.detail, fault)
 				if failures++; failures == maxReports {
 					t.Errorf("%s: enough; %d of %d calls are left", c.method, len(cs)-1-i, len(cs))
@@ -214,6 +245,7 @@ func (c call) fault(b kernels.Backend, tol float64, m mode, alone string) string
 
 // run makes the call and tells of memory that changed and should not have.
 func (c call) run(b kernels.Backend, m mode) (o *operands, fault string) {
+	m.halves = c.halves()
 	o = newOperands(m, b.Device())
 	args := c.args(o)
 	o.snapshot()
@@ -256,8 +288,12 @@ func (c call) compare(got, want *operands, sizes [][]float64, tol float64) strin
 		}
 		g, w, old := tensor.Values(x.t), tensor.Values(want.held[h].t), x.old
 		top, tiny := 0.0, 0x1p-1022
-		if x.t.DType() == tensor.F32 {
+		if x.t.DType() != tensor.F64 {
 			tiny = 0x1p-126
+		}
+		k := max(c.k, 1)
+		if got.dtype == tensor.BF16 {
+			k = 1
 		}
 		for _, v := range w {
 			if !math.IsInf(v, 0) && !math.IsNaN(v) {
@@ -278,7 +314,7 @@ func (c call) compare(got, want *operands, sizes [][]float64, tol float64) strin
 			if x.adds && !got.fresh {
 				s += math.Abs(old[i])
 			}
-			return tol*math.Sqrt(float64(max(c.k, 1)))*s + tiny
+			return tol*math.Sqrt(float64(k))*s + tiny
 		}
 		for i := range w {
 			if over := excess(g[i], w[i], limit(i)); over > 1 {

@@ -186,7 +186,7 @@ func pools(r *rand.Rand) (cs []call) {
 					arg[k] = float64(max(i*v.p.S()-v.p.Pad, 0)*v.w + max(j*v.p.S()-v.p.Pad, 0))
 				}
 				a := o.acc(x...)
-				return []any{v.p, a, hold[int64](o, "arg", true, arg, y).t, o.x(0, y...)}
+				return []any{v.p, a, hold(o, "arg", true, arg, y, integer).t, o.x(0, y...)}
 			}},
 			call{"AvgPool", detail, terms, area, func(o *operands) []any { return []any{v.p, o.out(y...), o.x(0, x...)} }},
 			call{"AvgPoolGrad", detail, terms, area, func(o *operands) []any { return []any{v.p, o.acc(x...), o.x(0, y...)} }},

@@ -12,7 +12,8 @@ import (
 
 // A mode is how a call is made. Two runs in one mode see the same numbers.
 type mode struct {
-	dtype    tensor.DType
+	dtype    tensor.DType // of floats; if BF16, of those that halves names, the others are F32
+	halves   halves
 	seed     int
 	offset   int                // elements between an aligned address and a tensor's first
 	fresh    bool               // accumulators are fresh: they hold NaN
@@ -54,21 +55,24 @@ const guard = 24
 
 // canary is a NaN that no computation produces: what is read by mistake spoils
 // the results, what is written shows.
-func canary[T tensor.Elem]() T {
+func canary[T tensor.Number]() T {
 	var v any
 	switch any(*new(T)).(type) {
 	case float32:
 		v = math.Float32frombits(0x7fc0dead)
 	case float64:
 		v = math.Float64frombits(0x7ff8deaddeaddead)
+	case tensor.BFloat16:
+		v = tensor.BFloat16(0x7fde)
 	default:
 		v = int64(-0x0123456789abcdef)
 	}
 	return v.(T)
 }
 
-// hold makes a tensor of the numbers v, given in memory order, between canaries.
-func hold[T tensor.Elem](o *operands, name string, images bool, v []float64, shape []int) *operand {
+// hold makes a tensor of the numbers v, given in memory order and rounded by to,
+// between canaries.
+func hold[T tensor.Number](o *operands, name string, images bool, v []float64, shape []int, to func(v float64) T) *operand {
 	lo := guard + o.offset
 	buf := make([]T, lo+len(v)+guard)
 	c := canary[T]()
@@ -79,9 +83,9 @@ func hold[T tensor.Elem](o *operands, name string, images bool, v []float64, sha
 	canaries, size := bits(tensor.Of(buf[:lo:lo], lo)), tensor.TypeOf[T]().Size()
 	data := buf[lo : lo+len(v) : lo+len(v)]
 	for i := range v {
-		data[i] = T(v[i])
+		data[i] = to(v[i])
 		if o.abs && v[i] < 0 {
-			data[i] = -data[i]
+			data[i] = to(-v[i])
 		}
 	}
 	x := &operand{name: fmt.Sprintf("%s%d", name, len(o.held)), margins: func() bool {
@@ -117,10 +121,21 @@ func (o *operands) floats(name string, images bool, shape []int, f func(i int) f
 		}
 		o.memo[key] = v
 	}
-	if o.dtype == tensor.F32 {
-		return hold[float32](o, name, images, v, shape)
+	switch {
+	case o.dtype == tensor.F64:
+		return hold(o, name, images, v, shape, func(v float64) float64 { return v })
+	case o.dtype == tensor.BF16 && (images || o.halves == allHalves):
+		return hold(o, name, images, v, shape, func(v float64) tensor.BFloat16 { return tensor.ToBFloat16(float32(v)) })
 	}
-	return hold[float64](o, name, images, v, shape)
+	return hold(o, name, images, v, shape, func(v float64) float32 { return float32(v) })
+}
+
+// inHalves makes operands in BF16 whatever the mode.
+func (o *operands) inHalves(f func()) {
+	m := o.mode
+	o.dtype, o.halves = tensor.BF16, allHalves
+	f()
+	o.dtype, o.halves = m.dtype, m.halves
 }
 
 // rand is the random stream of the next operand.
@@ -160,13 +175,15 @@ func (o *operands) x(mean float64, shape ...int) *tensor.Tensor {
 	return o.floats("in", len(shape) == 4, shape, func(int) float64 { return mean + r.NormFloat64() }).t
 }
 
+func integer(v float64) int64 { return int64(v) }
+
 // ints is an input of integers in 0:n.
 func (o *operands) ints(n int, shape ...int) *tensor.Tensor {
 	r, v := o.rand(), make([]float64, tensor.Shape(shape).Size())
 	for i := range v {
 		v[i] = float64(r.IntN(n))
 	}
-	return hold[int64](o, "index", false, v, shape).t
+	return hold(o, "index", false, v, shape, integer).t
 }
 
 // out is a destination, which holds NaN; channels-last if it has four axes.
@@ -189,7 +206,7 @@ func (o *operands) places(shape ...int) *tensor.Tensor {
 	for i := range v {
 		v[i] = -1
 	}
-	x := hold[int64](o, "arg", true, v, shape)
+	x := hold(o, "arg", true, v, shape, integer)
 	x.written = true
 	return x.t
 }

@@ -152,17 +152,25 @@ func (Backend) Copy(dst, src *tensor.Tensor) {
 		copyAs[float32](dst, src)
 	case tensor.F64:
 		copyAs[float64](dst, src)
+	case tensor.BF16:
+		copyAs[tensor.BFloat16](dst, src)
 	default:
 		copyAs[int64](dst, src)
 	}
 }
 
-func copyAs[T tensor.Elem](dst, src *tensor.Tensor) {
+func copyAs[T tensor.Number](dst, src *tensor.Tensor) {
 	d, s, from := tensor.Window[T](dst), tensor.Window[T](src), places(src)
 	for k, i := range places(dst) {
 		d[i] = s[from[k]]
 	}
 }
+
+// Cast is y = x, rounded to y's dtype.
+func (Backend) Cast(y, x *tensor.Tensor) { store(y, tensor.Values(x)) }
+
+// CastGrad is dx += dy.
+func (Backend) CastGrad(dx kernels.Acc, dy *tensor.Tensor) { add(dx, tensor.Values(dy)) }
 
 // CopyGrad is dx += dy; elements of dx that share a place receive the sum.
 func (Backend) CopyGrad(dx, dy *tensor.Tensor) {

@@ -45,18 +45,20 @@ func places(t *tensor.Tensor) []int {
 func store(t *tensor.Tensor, v []float64) {
 	switch t.DType() {
 	case tensor.F32:
-		storeAs[float32](t, v)
+		storeAs(t, v, func(x float64) float32 { return float32(x) })
 	case tensor.F64:
-		storeAs[float64](t, v)
+		storeAs(t, v, func(x float64) float64 { return x })
+	case tensor.BF16:
+		storeAs(t, v, func(x float64) tensor.BFloat16 { return tensor.ToBFloat16(float32(x)) })
 	default:
-		storeAs[int64](t, v)
+		storeAs(t, v, func(x float64) int64 { return int64(x) })
 	}
 }
 
-func storeAs[T tensor.Elem](t *tensor.Tensor, v []float64) {
+func storeAs[T tensor.Number](t *tensor.Tensor, v []float64, round func(x float64) T) {
 	w := tensor.Window[T](t)
 	for k, i := range places(t) {
-		w[i] = T(v[k])
+		w[i] = round(v[k])
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"phase/phase"
 	"phase/phase/data"
 	"phase/phase/longtail"
+	"phase/tensor"
 )
 
 // Config is every setting of a run. The tags are the single source of the
@@ -39,6 +40,7 @@ type Config struct {
 	Model string `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110, resnet50, mlp or linear"`
 	Width int    `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
 
+	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (arithmetic and parameters stay f32)"`
 	Epochs      int     `name:"epochs" group:"Training" help:"epochs of all stages together"`
 	Batch       int     `name:"batch" group:"Training" help:"images in a batch"`
 	Optimizer   string  `name:"optimizer" group:"Training" help:"sgd or adamw"`
@@ -86,7 +88,7 @@ type Config struct {
 func Recipe(dataset string) Config {
 	c := Config{
 		Method: "phase", Seed: 1, Data: dataset, Imbalance: 1, Profile: string(longtail.Exp), Holdout: .2, MaxPixels: data.MaxPixels, Many: 100, Few: 20, Augment: "crop-flip",
-		Model:  "resnet8",
+		Model: "resnet8", Precision: "f32",
 		Epochs: 200, Batch: 128, Optimizer: "sgd", LR: .1, Momentum: .9, WeightDecay: 5e-4, Schedule: "multistep", Warmup: 5, LRFactor: .01,
 		Form: "asl", Stage1Weight: "none",
 		Stage2: "none", Stage2Epochs: -1, Stage2Augment: "same", Freeze: true, Reduction: string(phase.WeightedMean), Gamma: 1, Alpha: .8, Local: string(phase.AreaShift), Block: 128, Beta: .9999,
@@ -233,6 +235,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("--%s %q: want one of %s", w.name, w.v, strings.Join(w.of, ", "))
 		}
 	}
+	if _, err := Pass(c.Model, c.Precision); err != nil {
+		return err
+	}
 	if _, err := phase.Form(c.Form); err != nil {
 		return fmt.Errorf("--form: %v", err)
 	}
@@ -274,6 +279,26 @@ func (c *Config) Fields(f func(name, group, help string, value any)) {
 		tag := v.Type().Field(i).Tag
 		f(tag.Get("name"), tag.Get("group"), tag.Get("help"), v.Field(i).Addr().Interface())
 	}
+}
+
+// Pass is a pass of the named model, in evaluation mode, with a setting of
+// precision.
+func Pass(model, precision string) (nn.Pass, error) {
+	switch {
+	case precision == "f32":
+		return nn.Pass{}, nil
+	case precision != "bf16":
+		return nn.Pass{}, fmt.Errorf("--precision %q: want one of f32, bf16", precision)
+	case !strings.HasPrefix(model, "resnet"):
+		return nn.Pass{}, fmt.Errorf("--precision bf16: model %s keeps no images between its layers", model)
+	}
+	return nn.Pass{Precision: tensor.BF16}, nil
+}
+
+// pass is a pass of the run's model, in evaluation mode.
+func (c Config) pass() nn.Pass {
+	p, _ := Pass(c.Model, c.Precision) // checked by Resolve
+	return p
 }
 
 // Loss is stage 1's loss.

@@ -30,6 +30,8 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.Milestones = []int{9, 3} }, "--milestones [9 3]: want ascending"},
 		{func(c *train.Config) { c.Stage2Epochs = 40 }, "no epoch is left for stage 1"},
 		{func(c *train.Config) { c.SAM, c.Clip = .1, 1 }, "--clip 1"},
+		{func(c *train.Config) { c.Precision = "f16" }, `--precision "f16": want one of f32, bf16`},
+		{func(c *train.Config) { c.Precision, c.Model = "bf16", "mlp" }, "--precision bf16: model mlp keeps no images"},
 		{func(c *train.Config) { c.Device = "cuda" }, `--device "cuda": want one of cpu`},
 	} {
 		c, err := train.Defaults("phase", "fashion")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 
-	"phase/nn"
 	"phase/phase"
 	"phase/phase/data"
 	"phase/phase/longtail"
@@ -136,7 +135,8 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*t
 			return nil, nil, err
 		}
 		r.eval.Reset()
-		f := r.model.Features(&nn.Pass{}, r.eval.Watch(b.X)).Value
+		p := r.c.pass()
+		f := r.model.Features(&p, r.eval.Watch(b.X)).Value
 		dim = f.Dim(1)
 		all = append(all, tensor.Data[float32](f)...)
 	}
@@ -212,7 +212,8 @@ func (r *run) evaluate() (longtail.Accuracy, error) {
 			return longtail.Accuracy{}, err
 		}
 		r.eval.Reset()
-		predictions = append(predictions, argmax(forward(&nn.Pass{}, r.eval.Watch(b.X)).Value)...)
+		p := r.c.pass()
+		predictions = append(predictions, argmax(forward(&p, r.eval.Watch(b.X)).Value)...)
 	}
 	return longtail.Evaluate(predictions, data.Labels(ds), r.s.Counts, r.c.Thresholds())
 }

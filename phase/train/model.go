@@ -118,7 +118,8 @@ func (m *Model) Evaluate(ctx context.Context, ds data.Dataset, t longtail.Thresh
 			return none, err
 		}
 		tape.Reset()
-		predictions = append(predictions, argmax(m.Model.Forward(&nn.Pass{}, tape.Watch(b.X)).Value)...)
+		p := m.Config.pass()
+		predictions = append(predictions, argmax(m.Model.Forward(&p, tape.Watch(b.X)).Value)...)
 	}
 	return longtail.Evaluate(predictions, labels, m.Counts, t)
 }
@@ -149,7 +150,8 @@ func (m *Model) Predict(images [][]uint8, n int) ([][]Guess, error) {
 		}
 	}
 	tape := autograd.Tape{Eval: true}
-	logits := m.Model.Forward(&nn.Pass{}, tape.Watch(tensor.OfImages(x, len(images), c.Channels, c.Size, c.Size)))
+	p := m.Config.pass()
+	logits := m.Model.Forward(&p, tape.Watch(tensor.OfImages(x, len(images), c.Channels, c.Size, c.Size)))
 	logp := tensor.Data[float32](autograd.LogSoftmax(logits).Value)
 	out := make([][]Guess, len(images))
 	for i := range out {

@@ -328,8 +328,9 @@ func (r *run) step(b *data.Batch, lr float64) (loss float64, right int, err erro
 	seed := r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)
 	loss = r.opt.Step(lr, func(pass int) float64 {
 		r.tape.Reset()
-		p := &nn.Pass{Train: true, Frozen: pass > 0, Seed: seed}
-		logits := r.logits(p, b.X)
+		p := r.c.pass()
+		p.Train, p.Frozen, p.Seed = true, pass > 0, seed
+		logits := r.logits(&p, b.X)
 		if pass == 0 {
 			right = hits(logits.Value, b.Y)
 		}
@@ -355,7 +356,8 @@ func (r *run) logits(p *nn.Pass, x *tensor.Tensor) *autograd.Var {
 		return r.model.Head().Forward(p, r.tape.Watch(x))
 	case r.second() && r.c.Freeze:
 		r.eval.Reset()
-		f := r.model.Features(&nn.Pass{}, r.eval.Watch(x))
+		eval := r.c.pass()
+		f := r.model.Features(&eval, r.eval.Watch(x))
 		return r.model.Head().Forward(p, r.tape.Watch(f.Value))
 	}
 	return r.model.Forward(p, r.tape.Watch(x))

@@ -60,7 +60,15 @@ func mustRun(t *testing.T, c train.Config, s *train.Source, o train.Options) *tr
 
 // One seed gives the same bits for any number of processors and workers.
 func TestSameBitsForAnyProcessorsAndWorkers(t *testing.T) {
-	c, s := small(t, func(c *train.Config) { c.SAM = .05 })
+	for _, precision := range []string{"f32", "bf16"} {
+		t.Run(precision, func(t *testing.T) {
+			sameBits(t, func(c *train.Config) { c.SAM, c.Precision = .05, precision })
+		})
+	}
+}
+
+func sameBits(t *testing.T, change func(c *train.Config)) {
+	c, s := small(t, change)
 	var first []byte
 	for i, o := range []struct{ procs, workers int }{{2, 1}, {1, 0}, {2, 4}} {
 		old := runtime.GOMAXPROCS(o.procs)
@@ -85,6 +93,7 @@ func TestResumeIsBitEqual(t *testing.T) {
 			c.Freeze, c.Recompute, c.Local, c.SAM = false, true, "area", .05
 		},
 		"one stage, adamw":  func(c *train.Config) { c.Stage2, c.Optimizer, c.LR = "none", "adamw", .01 },
+		"bf16":              func(c *train.Config) { c.Model, c.Width, c.Precision = "resnet8", 4, "bf16" },
 		"reinitialised":     func(c *train.Config) { c.Reinit = true },
 		"rare checkpoints":  func(c *train.Config) { c.CheckpointEvery = 3 },
 		"class-balanced ce": func(c *train.Config) { c.Stage1Weight = "effective" },

@@ -112,6 +112,9 @@ func ReadFile(path string) (*tensor.Tensor, error) {
 // Write writes t, of any strides, in row-major order and with its own dtype:
 // the bytes that numpy.save writes.
 func Write(w io.Writer, t *tensor.Tensor) error {
+	if t.DType() == tensor.BF16 {
+		return errors.New("npy: the format has no bf16: cast it to f32")
+	}
 	if _, err := w.Write(head(t)); err != nil {
 		return err
 	}

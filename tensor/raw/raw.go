@@ -57,6 +57,8 @@ func KindOf(d tensor.DType) Kind {
 		return F32
 	case tensor.F64:
 		return F64
+	case tensor.BF16:
+		return BF16
 	}
 	return I64
 }
@@ -160,7 +162,7 @@ var float32From = map[Kind]func([]float32, []byte) int{
 	},
 	BF16: func(dst []float32, src []byte) int {
 		for i := range dst {
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+			dst[i] = tensor.BFloat16(binary.LittleEndian.Uint16(src[2*i:])).Float32()
 		}
 		return len(dst)
 	},
@@ -229,18 +231,20 @@ func Write(w io.Writer, t *tensor.Tensor) error {
 		return write(w, 4, rowMajor[float32](t), func(b []byte, v float32) { binary.LittleEndian.PutUint32(b, math.Float32bits(v)) })
 	case tensor.F64:
 		return write(w, 8, rowMajor[float64](t), func(b []byte, v float64) { binary.LittleEndian.PutUint64(b, math.Float64bits(v)) })
+	case tensor.BF16:
+		return write(w, 2, rowMajor[tensor.BFloat16](t), func(b []byte, v tensor.BFloat16) { binary.LittleEndian.PutUint16(b, uint16(v)) })
 	}
 	return write(w, 8, rowMajor[int64](t), func(b []byte, v int64) { binary.LittleEndian.PutUint64(b, uint64(v)) })
 }
 
-func rowMajor[T tensor.Elem](t *tensor.Tensor) []T {
+func rowMajor[T tensor.Number](t *tensor.Tensor) []T {
 	if !t.IsDense() {
 		t = tensor.Contiguous[T](t)
 	}
 	return tensor.Data[T](t)
 }
 
-func write[T tensor.Elem](w io.Writer, size int, src []T, put func(b []byte, v T)) error {
+func write[T tensor.Number](w io.Writer, size int, src []T, put func(b []byte, v T)) error {
 	buf := make([]byte, min(block, len(src)*size))
 	for len(src) > 0 {
 		n := min(len(src), len(buf)/size)

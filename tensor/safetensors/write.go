@@ -16,7 +16,7 @@ import (
 	"phase/tensor/raw"
 )
 
-var dtypes = map[tensor.DType]string{tensor.F32: "F32", tensor.F64: "F64", tensor.I64: "I64"}
+var dtypes = map[tensor.DType]string{tensor.F32: "F32", tensor.F64: "F64", tensor.I64: "I64", tensor.BF16: "BF16"}
 
 // Write writes f. Tensors of any strides are written row-major in their
 // logical order, those of 8-byte elements first, so that all are aligned, and

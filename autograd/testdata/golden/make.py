@@ -276,6 +276,12 @@ for op, norm, vectors, shortcut in [
 case("subsample", "grow", lambda x: F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)), normal(2, 3, 5, 4))
 case("subsample", "thin", lambda x: x[:, :, ::3, ::3], normal(1, 2, 4, 7))
 
+# PyTorch's own bfloat16, there and back: values and gradients are rounded.
+narrow = lambda x: x.to(torch.float32).to(torch.bfloat16).to(torch.float64)
+case("cast", "bf16", narrow, normal(3, 2, 4, 5))
+case("cast", "ties", narrow, np.array([0, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, -1 - 2**-8]))
+case("cast", "f32", lambda x: x.to(torch.float32).to(torch.float64), normal(4, 5))
+
 for op, arrays in ops.items():
     with zipfile.ZipFile(HERE / f"{op}.npz", "w", zipfile.ZIP_DEFLATED) as z:
         for name in sorted(arrays):

@@ -47,20 +47,33 @@ func pointwise(a *asm) {
 		})
 		a.ret()
 
-		k = a.row(v, "reluGrad", "dx y dy []float32")
-		k.zeros()
-		k.loop("", 4, 2, func(l lane) { l.store(l.kept("y", "dy", 0), "dx") })
-		a.ret()
+		for _, f := range []struct {
+			name, signature string
+			add             bool
+		}{
+			{"reluGrad", "dx y dy []float32", false},
+			{"reluGradAdd", "dx y dy []float32", true},
+			{"reluGradHalf", "dx []float32, y dy []tensor.BFloat16", false},
+			{"reluGradAddHalf", "dx []float32, y dy []tensor.BFloat16", true},
+		} {
+			if a.lacks(f.signature) {
+				continue
+			}
+			k = a.row(v, f.name, f.signature)
+			k.zeros()
+			k.loop("", 4, 2, func(l lane) {
+				d := l.kept("y", "dy", 0)
+				if f.add {
+					l.do("VADD", l.mem("dx"), d, d)
+				}
+				l.store(d, "dx")
+			})
+			a.ret()
+		}
 
-		k = a.row(v, "reluGradAdd", "dx y dy []float32")
-		k.zeros()
-		k.loop("", 4, 2, func(l lane) {
-			d := l.kept("y", "dy", 0)
-			l.do("VADD", l.mem("dx"), d, d)
-			l.store(d, "dx")
-		})
-		a.ret()
-
+		if !a.arm() {
+			halves(a, v)
+		}
 		maxTap(a, v)
 		exp(a, v)
 		sumSquares(a, v)

@@ -16,6 +16,7 @@ type row struct {
 	name string
 	args []arg
 	ptr  map[string]string // slice or pointer: its register
+	half map[string]bool   // whether a slice holds bfloat16 numbers
 	c    map[string]int    // scalar: the vector register that repeats it, see constant
 }
 
@@ -36,13 +37,13 @@ func params(s string) (args []arg) {
 // row starts a kernel: slices in registers, the length of the first in CX or R8,
 // scalars repeated in vector registers.
 func (a *asm) row(v vec, name, signature string) *row {
-	k := &row{a: a, v: v, name: name + v.isa(), args: params(signature), ptr: map[string]string{}, c: map[string]int{}}
+	k := &row{a: a, v: v, name: name + v.isa(), args: params(signature), ptr: map[string]string{}, half: map[string]bool{}, c: map[string]int{}}
 	var text []string
 	offsets, size := make([]int, len(k.args)), 0
 	for i, p := range k.args {
 		offsets[i] = size
 		switch p.typ {
-		case "[]float32", "[]int32":
+		case "[]float32", "[]int32", halfSlice:
 			size += 24
 		case "float32", "int32":
 			size += 4
@@ -62,8 +63,9 @@ func (a *asm) row(v vec, name, signature string) *row {
 		case "float32", "int32":
 			k.repeat(fmt.Sprintf("%s+%d(FP)", p.name, offsets[i]), p.name)
 			continue
-		case "[]float32", "[]int32":
+		case "[]float32", "[]int32", halfSlice:
 			a.op("%s %s_base+%d(FP), %s", fetch, p.name, offsets[i], free[0])
+			k.half[p.name] = p.typ == halfSlice
 			if !counted {
 				a.op("%s %s_len+%d(FP), %s", fetch, p.name, offsets[i]+8, count)
 				counted = true
@@ -180,8 +182,11 @@ func (l lane) reg(i int) string {
 
 // mem is this lane's part of a slice.
 func (l lane) mem(name string) string {
-	if l.a.arm() {
+	switch {
+	case l.a.arm():
 		return fmt.Sprintf("%d(%s)", l.at, l.ptr[name])
+	case l.half[name]:
+		return fmt.Sprintf("%d(%s)(AX*2)", l.at/2, l.ptr[name])
 	}
 	return fmt.Sprintf("%d(%s)(AX*4)", l.at, l.ptr[name])
 }
@@ -202,17 +207,20 @@ func (l lane) do(name string, operands ...string) {
 
 // load reads a slice into temporary i and returns the register.
 func (l lane) load(name string, i int) string {
-	if l.a.arm() {
+	switch {
+	case l.half[name]:
+		l.widen(name, i)
+	case l.a.arm():
 		l.a.op("%s %s, %s", l.moveNEON(), l.mem(name), float(l.t(i)))
-	} else if l.scalar {
+	case l.scalar:
 		l.a.op("VMOVSS %s, %s", l.mem(name), l.t(i))
-	} else {
+	default:
 		l.a.op("VMOVUPS %s, %s", l.mem(name), l.t(i))
 	}
 	return l.t(i)
 }
 
-// store writes a register to a slice.
+// store writes a register to a slice of float32 numbers.
 func (l lane) store(reg, name string) {
 	if l.a.arm() {
 		l.a.op("%s %s, %s", l.moveNEON(), float(reg), l.mem(name))
@@ -233,15 +241,19 @@ func (l lane) kept(y, dy string, i int) string {
 		l.load(dy, i)
 		l.a.op("VAND %[1]s.B16, %[2]s.B16, %[2]s.B16", l.t(i+1), l.t(i))
 	case l.scalar:
+		l.a.op("VCMPSS $17, %s, %s, %s", l.operand(y, i+1), l.k("0"), l.t(i+1))
 		l.load(dy, i)
-		l.a.op("VCMPSS $17, %s, %s, %s", l.mem(y), l.k("0"), l.t(i+1))
 		l.a.op("VANDPS %s, %s, %s", l.t(i), l.t(i+1), l.t(i))
+	case l.v == zmm && l.half[dy]:
+		l.a.op("VCMPPS $17, %s, %s, K%d", l.operand(y, i+1), l.k("0"), 1+l.u)
+		l.a.op("VPMOVZXWD.Z %s, K%d, %s", l.mem(dy), 1+l.u, l.t(i))
+		l.a.op("VPSLLD $16, %s, %s", l.t(i), l.t(i))
 	case l.v == zmm:
 		l.a.op("VCMPPS $17, %s, %s, K%d", l.mem(y), l.k("0"), 1+l.u)
 		l.a.op("VMOVUPS.Z %s, K%d, %s", l.mem(dy), 1+l.u, l.t(i))
 	default:
-		l.a.op("VCMPPS $17, %s, %s, %s", l.mem(y), l.k("0"), l.t(i))
-		l.a.op("VANDPS %s, %s, %s", l.mem(dy), l.t(i), l.t(i))
+		l.a.op("VCMPPS $17, %s, %s, %s", l.operand(y, i), l.k("0"), l.t(i))
+		l.a.op("VANDPS %s, %s, %s", l.operand(dy, i+1), l.t(i), l.t(i))
 	}
 	return l.t(i)
 }
