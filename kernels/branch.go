@@ -1,6 +1,10 @@
 package kernels
 
-import "phase/tensor"
+import (
+	"sync"
+
+	"phase/tensor"
+)
 
 // Branch describes a chain of convolutions, each normalised by the statistics of
 // its own output: the branch of a residual block, or with one convolution a stem
@@ -10,6 +14,25 @@ type Branch struct {
 	Convs []Conv2D
 	Eps   float64
 	ReLU  bool
+	Plan  *Plan // for BranchEval, what a backend keeps from call to call; nil: nothing
+}
+
+// A Plan is where a backend keeps what it has made of a branch's parameters. It
+// holds as long as these do not change. The zero Plan is empty; several calls at
+// once may share one.
+type Plan struct {
+	mu   sync.Mutex
+	made any
+}
+
+// Get is what was made before, if it fits, or else what build makes now.
+func (p *Plan) Get(fits func(made any) bool, build func() any) any {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.made == nil || !fits(p.made) {
+		p.made = build()
+	}
+	return p.made
 }
 
 // A Unit is the tensors of one convolution of a branch and of its norm.

@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"sync"
+
 	"phase/autograd"
 	"phase/kernels"
 )
@@ -24,10 +26,12 @@ func (b *branch) forward(p *Pass, x, shortcut *autograd.Var, relu bool, layers .
 	if p.trace != nil || !fusible(layers) {
 		return composed(p, x, shortcut, relu, layers)
 	}
+	var plan *kernels.Plan
 	if !p.Train {
+		plan = p.Plans.of(b)
 		b = new(branch) // a model may evaluate several batches at once
 	}
-	b.p = autograd.BranchParam{Branch: kernels.Branch{Convs: b.p.Convs[:0], Eps: layers[0].norm.Eps, ReLU: relu}, Mean: b.p.Mean[:0], Var: b.p.Var[:0]}
+	b.p = autograd.BranchParam{Branch: kernels.Branch{Convs: b.p.Convs[:0], Eps: layers[0].norm.Eps, ReLU: relu, Plan: plan}, Mean: b.p.Mean[:0], Var: b.p.Var[:0]}
 	b.units = b.units[:0]
 	for _, l := range layers {
 		b.p.Convs = append(b.p.Convs, l.conv.Op)
@@ -83,4 +87,28 @@ func composed(p *Pass, x, shortcut *autograd.Var, relu bool, layers []layer) *au
 		}
 	}
 	return x
+}
+
+// Plans is what evaluating a model keeps from batch to batch: what the kernels
+// make of its parameters. It holds as long as these do not change, and may be
+// shared by passes at the same time. The zero value is ready.
+type Plans struct {
+	mu sync.Mutex
+	by map[*branch]*kernels.Plan
+}
+
+// of is b's plan, nil where nothing is kept.
+func (p *Plans) of(b *branch) *kernels.Plan {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.by == nil {
+		p.by = map[*branch]*kernels.Plan{}
+	}
+	if p.by[b] == nil {
+		p.by[b] = new(kernels.Plan)
+	}
+	return p.by[b]
 }

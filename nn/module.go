@@ -38,6 +38,9 @@ type Pass struct {
 	// and statistics stay F32, as do the parameters and all that belongs to them.
 	// Other models refuse BF16.
 	Precision tensor.DType
+	// Plans, where not nil, makes evaluation keep what the kernels prepare of the
+	// parameters for the next pass with the same Plans.
+	Plans *Plans
 	// Seed draws the dropout masks: passes of one seed draw the same ones.
 	Seed uint64
 

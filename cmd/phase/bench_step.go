@@ -41,6 +41,9 @@ func (b *bench) newStepper(training bool) (*stepper, error) {
 	}
 	s := &stepper{model: m, pass: pass, x: normal(r, b.batch, 3, b.size, b.size), labels: tensor.Of(y, b.batch), weights: tensor.Of(w, b.batch)}
 	s.tape.Eval = !training
+	if !training {
+		s.pass.Plans = new(nn.Plans) // the parameters stay as they are
+	}
 	if training {
 		s.opt = &optim.SGD{Params: optim.All(nn.Params(m)), Momentum: .9, Decay: 5e-4}
 		if b.sam > 0 {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"phase/nn"
 	"phase/phase"
 	"phase/phase/data"
 	"phase/phase/longtail"
@@ -129,6 +130,7 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*t
 		l.Augment = a
 	}
 	var all []float32
+	var plans nn.Plans
 	dim := 0
 	for b, err := range l.Epoch(ctx, r.at.Epoch, 0) {
 		if err != nil {
@@ -136,6 +138,7 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*t
 		}
 		r.eval.Reset()
 		p := r.c.pass()
+		p.Plans = &plans
 		f := r.model.Features(&p, r.eval.Watch(b.X)).Value
 		dim = f.Dim(1)
 		all = append(all, tensor.Data[float32](f)...)
@@ -207,12 +210,14 @@ func (r *run) evaluate() (longtail.Accuracy, error) {
 	}
 	l := &data.Loader{Data: ds, Batch: evalBatch, Workers: r.o.Workers, Normalize: norm}
 	var predictions []int
+	var plans nn.Plans
 	for b, err := range l.Epoch(context.Background(), 0, 0) {
 		if err != nil {
 			return longtail.Accuracy{}, err
 		}
 		r.eval.Reset()
 		p := r.c.pass()
+		p.Plans = &plans
 		predictions = append(predictions, argmax(forward(&p, r.eval.Watch(b.X)).Value)...)
 	}
 	return longtail.Evaluate(predictions, data.Labels(ds), r.s.Counts, r.c.Thresholds())

@@ -21,6 +21,8 @@ type Model struct {
 	nn.Saved
 	Config Config // of the run
 	Counts []int  // training images of each class
+
+	plans nn.Plans // of Model, which does not change
 }
 
 // trainedKey is where a model's file says how it was trained.
@@ -118,10 +120,17 @@ func (m *Model) Evaluate(ctx context.Context, ds data.Dataset, t longtail.Thresh
 			return none, err
 		}
 		tape.Reset()
-		p := m.Config.pass()
+		p := m.pass()
 		predictions = append(predictions, argmax(m.Model.Forward(&p, tape.Watch(b.X)).Value)...)
 	}
 	return longtail.Evaluate(predictions, labels, m.Counts, t)
+}
+
+// pass is a pass of the model, which is evaluated only.
+func (m *Model) pass() nn.Pass {
+	p := m.Config.pass()
+	p.Plans = &m.plans
+	return p
 }
 
 // A Guess is one class and its probability.
@@ -150,7 +159,7 @@ func (m *Model) Predict(images [][]uint8, n int) ([][]Guess, error) {
 		}
 	}
 	tape := autograd.Tape{Eval: true}
-	p := m.Config.pass()
+	p := m.pass()
 	logits := m.Model.Forward(&p, tape.Watch(tensor.OfImages(x, len(images), c.Channels, c.Size, c.Size)))
 	logp := tensor.Data[float32](autograd.LogSoftmax(logits).Value)
 	out := make([][]Guess, len(images))
