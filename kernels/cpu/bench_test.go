@@ -25,18 +25,39 @@ func benchEach(b *testing.B, f func(b *testing.B, k *Backend), others ...*Backen
 	}
 }
 
+// BenchmarkGemm times square products and those of a training step's last layer,
+// with 64 features and 100 classes or 2048 and 1000.
 func BenchmarkGemm(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, n := range []int{256, 512, 1024} {
-		x, y, z := fill(r, tensor.New(tensor.CPU, tensor.F32, n, n)), fill(r, tensor.New(tensor.CPU, tensor.F32, n, n)), tensor.New(tensor.CPU, tensor.F32, n, n)
-		for _, g := range []kernels.Gemm{{}, {TransB: true}, {TransA: true}} {
-			b.Run(fmt.Sprintf("%d/A%s·B%s", n, prime(g.TransA), prime(g.TransB)), func(b *testing.B) {
+	var all []kernels.Gemm
+	for i := range 4 {
+		all = append(all, kernels.Gemm{TransA: i&1 != 0, TransB: i&2 != 0})
+	}
+	value, gradX, gradW := all[2:3], all[:1], all[1:2]
+	for _, s := range []struct {
+		m, n, k int
+		forms   []kernels.Gemm
+	}{
+		{64, 64, 64, all}, {256, 256, 256, all}, {512, 512, 512, all}, {1024, 1024, 1024, all}, {2048, 2048, 2048, all},
+		{128, 100, 64, value}, {128, 64, 100, gradX}, {100, 64, 128, gradW},
+		{128, 1000, 2048, value}, {128, 2048, 1000, gradX}, {1000, 2048, 128, gradW},
+	} {
+		for _, g := range s.forms {
+			x, y := fill(r, tensor.New(tensor.CPU, tensor.F32, s.m, s.k)), fill(r, tensor.New(tensor.CPU, tensor.F32, s.k, s.n))
+			if g.TransA {
+				x = x.Reshape(s.k, s.m)
+			}
+			if g.TransB {
+				y = y.Reshape(s.n, s.k)
+			}
+			z := tensor.New(tensor.CPU, tensor.F32, s.m, s.n)
+			b.Run(fmt.Sprintf("%dx%dx%d/A%s·B%s", s.m, s.n, s.k, prime(g.TransA), prime(g.TransB)), func(b *testing.B) {
 				benchEach(b, func(b *testing.B, k *Backend) {
 					b.ReportAllocs()
 					for b.Loop() {
 						k.Gemm(g, z, x, y)
 					}
-					rate(b, 2*n*n*n)
+					rate(b, 2*s.m*s.n*s.k)
 				})
 			})
 		}
@@ -50,7 +71,8 @@ func prime(transposed bool) string {
 	return ""
 }
 
-// BenchmarkConv2D times the convolutions of a ResNet-32 of width 16, batch 128.
+// BenchmarkConv2D times the convolutions of a ResNet-32 of width 16, batch 128,
+// and some of a ResNet-50's for images of 64 pixels.
 func BenchmarkConv2D(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	same, half := kernels.Conv2D{Pad: 1}, kernels.Conv2D{Pad: 1, Stride: 2}
@@ -64,6 +86,16 @@ func BenchmarkConv2D(b *testing.B) {
 		{"32@16", convCase{same, 128, 32, 16, 16, 32, 3, 3}},
 		{"32x64@16half", convCase{half, 128, 32, 16, 16, 64, 3, 3}},
 		{"64@8", convCase{same, 128, 64, 8, 8, 64, 3, 3}},
+		{"8@32", convCase{same, 128, 8, 32, 32, 8, 3, 3}},
+		{"24@15", convCase{same, 128, 24, 15, 15, 24, 3, 3}},
+		{"128@64half", convCase{half, 8, 128, 64, 64, 128, 3, 3}},
+		{"512@16half", convCase{half, 32, 512, 16, 16, 512, 3, 3}},
+		{"64x256@64flat", convCase{kernels.Conv2D{}, 8, 64, 64, 64, 256, 1, 1}},
+		{"256x64@64flat", convCase{kernels.Conv2D{}, 8, 256, 64, 64, 64, 1, 1}},
+		{"1024x256@16flat", convCase{kernels.Conv2D{}, 32, 1024, 16, 16, 256, 1, 1}},
+		{"512x2048@8flat", convCase{kernels.Conv2D{}, 32, 512, 8, 8, 2048, 1, 1}},
+		{"2048x512@8flat", convCase{kernels.Conv2D{}, 32, 2048, 8, 8, 512, 1, 1}},
+		{"1024x2048@16flathalf", convCase{kernels.Conv2D{Stride: 2}, 32, 1024, 16, 16, 2048, 1, 1}},
 	} {
 		x, w, dy := s.tensors(r)
 		y, dx, dw := tensor.Like(dy), tensor.Like(x), tensor.Like(w)
@@ -137,6 +169,29 @@ func BenchmarkWinograd(b *testing.B) {
 						})
 					})
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkPar times calls of two items, each of which takes the time in its
+// name by itself, about.
+func BenchmarkPar(b *testing.B) {
+	var sink [2][16]float32
+	for _, size := range []struct {
+		name  string
+		turns int
+	}{{"0", 0}, {"1µs", 350}, {"20µs", 7000}} {
+		b.Run(size.name, func(b *testing.B) {
+			f := func(i int) {
+				x := float32(1)
+				for range size.turns {
+					x = x*.5 + 1
+				}
+				sink[i][0] = x
+			}
+			for b.Loop() {
+				par(2, f)
 			}
 		})
 	}

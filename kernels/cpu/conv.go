@@ -14,8 +14,11 @@ import (
 //
 // 3×3 gathers with stride 1, as residual networks are made of, run directly on
 // the image (direct.go), or with fewer products by Winograd (winograd.go), where
-// the shape suits that. All others copy what a block of places takes into
-// the rows of a matrix and multiply (lowered.go).
+// the shape suits that. 1×1 gathers of all pixels are one product of matrices
+// (flat.go); other ones are a product for each row of places, on an image with
+// zeros around it (banded.go), if the rows are long enough. What is left copies
+// what a block of places takes into the rows of a matrix and multiplies
+// (lowered.go).
 
 // convKernels are the convolution kernels of one variant; the zero value
 // leaves everything to matrix products.
@@ -129,9 +132,38 @@ func (b *Backend) Conv2DGradX(p kernels.Conv2D, dx kernels.Acc, w, dy *tensor.Te
 		b.Backend.Conv2DGradX(p, dx, w, dy)
 		return
 	}
-	for phase := range p.S() * p.S() {
-		b.gather(inputGrad(p, dx, w, dy, phase))
+	if p.S() == 1 {
+		b.gather(inputGrad(p, dx, w, dy, 0))
+		return
 	}
+	var phases []*scratch
+	for phase := range p.S() * p.S() {
+		if s := b.prepare(inputGrad(p, dx, w, dy, phase)); s != nil {
+			phases = append(phases, s)
+		}
+	}
+	b.runPhases(phases)
+	for _, s := range phases {
+		b.pool.put(s)
+	}
+}
+
+// runPhases computes the phases of a derivative together, so that memory sees
+// what they share once: an item of work is some rows of each.
+func (b *Backend) runPhases(phases []*scratch) {
+	if len(phases) == 0 {
+		return
+	}
+	first := &phases[0].gather // no other has more rows
+	items := ceil(first.h, first.rows)
+	par(first.images*items, func(i int) {
+		top := i % items * first.rows
+		for _, s := range phases {
+			if bottom := min(top+first.rows, s.gather.h); bottom > top {
+				b.gatherRows(&s.gather, i/items, top, bottom)
+			}
+		}
+	})
 }
 
 // inputGrad is one of the S·S phases of the derivative by the input.
@@ -158,12 +190,20 @@ func inputGradOf(p kernels.Conv2D, xs tensor.Shape, w *tensor.Tensor, ys tensor.
 }
 
 // rowsAtOnce is how many rows of the grid make an item of work: 8 million
-// operations take a core some 80 µs; if that makes few items they are smaller.
+// operations take a core some 50 µs; if that makes few items they are smaller. An
+// item with many weights has enough places for them to be worth fetching.
 func (g *gather) rowsAtOnce() int {
 	row := 2 * g.k() * g.out * g.groups * g.w
 	item := min(8<<20, max(1<<20, row*g.h*g.images/32))
-	return min(g.h, max(1, item/max(1, row)))
+	rows := item / max(1, row)
+	if g.k()*g.out > manyWeights {
+		rows = max(rows, ceil(96, g.w))
+	}
+	return min(g.h, max(1, rows))
 }
+
+// manyWeights are more than a part of the second cache.
+const manyWeights = 64 << 10
 
 // gather packs the weights and computes g.
 func (b *Backend) gather(g gather) {
@@ -208,6 +248,11 @@ func (b *Backend) runGather(g *gather) {
 		b.runWinograd(g)
 		return
 	}
+	if g.flat() {
+		places, most := g.images*g.h*g.w, g.flatAtOnce()
+		par(ceil(places, most), func(i int) { b.flat(g, i*most, min((i+1)*most, places)) })
+		return
+	}
 	items := ceil(g.h, g.rows)
 	par(g.images*items, func(i int) {
 		top := i % items * g.rows
@@ -217,9 +262,12 @@ func (b *Backend) runGather(g *gather) {
 
 // gatherRows computes the rows top to bottom-1 of image n.
 func (b *Backend) gatherRows(g *gather, n, top, bottom int) {
-	if g.strip != nil {
+	switch {
+	case g.strip != nil:
 		b.direct(g, n, top, bottom)
-	} else {
+	case g.banded():
+		b.banded(g, n, top, bottom)
+	default:
 		b.lowered(g, n, top, bottom)
 	}
 }
@@ -234,6 +282,10 @@ func (b *Backend) gatherImages(g *gather, src, dst []float32, images int, ahead 
 	g.src, g.dst, g.images, g.ahead = src, dst, images, ahead
 	if g.winograd {
 		b.winogradRows(g, 0, g.tileRows())
+		return
+	}
+	if g.flat() {
+		b.flat(g, 0, images*g.h*g.w)
 		return
 	}
 	for n := range images {

@@ -13,8 +13,8 @@ var _ kernels.Describer = (*Backend)(nil)
 
 // DescribeConv2D asks where the convolution itself does: winograd with the tiles
 // of a block, direct with the strip of pixels by outputs or, in a weight
-// gradient, the patch of channels by outputs, lowered with the tile of its matrix
-// product.
+// gradient, the patch of channels by outputs; flat, banded and lowered with the
+// tile of their matrix products.
 func (b *Backend) DescribeConv2D(s kernels.Side, p kernels.Conv2D, y, x, w *tensor.Tensor) string {
 	if y.DType() != tensor.F32 {
 		return "ref"
@@ -47,7 +47,14 @@ func (b *Backend) nameGather(g gather) string {
 	case strip != nil:
 		return fmt.Sprintf("direct %dx%d", strip.pixels, strip.outputs)
 	}
-	return "lowered, gemm " + b.gemm.name(g.block(maxRows), g.out)
+	tile := b.gemm.name
+	switch {
+	case g.flat():
+		return "flat, gemm " + tile(flatBlock, g.out)
+	case g.banded():
+		return "banded, gemm " + tile(g.w, g.out)
+	}
+	return "lowered, gemm " + tile(g.block(), g.out)
 }
 
 // nameGradW says how g is computed.
@@ -59,7 +66,14 @@ func (b *Backend) nameGradW(g weightGrad) string {
 	case g.patches != nil:
 		return fmt.Sprintf("direct %dx%d", g.patches.list[0].channels, g.patches.outputs)
 	}
-	return "lowered, gemm " + b.gemm.name(g.k(), min(pieceOutputs, ceil(g.out, panel)*panel))
+	way, rows := "lowered", g.k()
+	switch {
+	case g.flat():
+		way = "flat"
+	case g.bandedGrad():
+		way, rows = "banded", g.x.count*g.in
+	}
+	return way + ", gemm " + b.gemm.name(rows, min(pieceOutputs, ceil(g.out, panel)*panel))
 }
 
 // DescribeGemm names the tile that most of the product consists of.
@@ -73,7 +87,7 @@ func (b *Backend) DescribeGemm(_ kernels.Gemm, c, _, _ *tensor.Tensor) string {
 // name is the largest tile of a product of m rows and n columns.
 func (g *gemmKernels) name(m, n int) string {
 	list, panels := g.narrow, 1
-	if g.wide != nil && n >= 2*panel {
+	if g.wide != nil && n > panel {
 		list, panels = g.wide, 2
 	}
 	for m < list[0].rows && len(list) > 1 {

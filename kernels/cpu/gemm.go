@@ -15,6 +15,8 @@ type gemmKernels struct {
 	wide, narrow []tileKernel
 	sum          func(p *chunkSum)
 	copy         func(p *rowCopy)
+	transpose    func(p *transposition) // of a multiple of some columns, or nil
+	columns      int                    // that multiple
 }
 
 type tileKernel struct {
@@ -23,24 +25,66 @@ type tileKernel struct {
 }
 
 // A tile is a small matrix product, C = A·B or C += A·B, that fits the
-// registers. A's element (i,l) is a[i·rs+l·cs]; row l of panel p of B starts at
-// b[p·bpanel+l·bstep], row i of that panel of C at c[i·ldc+p·cpanel]. k is at
-// least 1.
+// registers; a call of a kernel computes some of them, one below the other. k
+// numbers of A's rows lie evenly, in each of some runs: element (i,l) of run r is
+// a[i·rs+r·run+l·cs], where run = k·cs+next. Row r·k+l of panel p of B starts at
+// b[p·bpanel+(r·k+l)·bstep], row i of that panel of C at c[i·ldc+p·cpanel]. All
+// counts are at least 1; cols, which says how many columns of C there are, is
+// more than one panel's if the kernel has two.
 type tile struct {
 	a, b, c       []float32
 	rs, cs        int
+	k, runs, next int
 	bstep, bpanel int
 	ldc, cpanel   int
-	k             int
+	cols, tiles   int
 	add           bool
+	corner        []float32 // memory for a tile, see single
 }
 
-// check panics unless the tile lies inside its slices: assembly would not.
+// check panics unless the tiles lie inside their slices: assembly would not.
 func (t *tile) check(rows, panels int) {
-	_ = t.a[(rows-1)*t.rs+(t.k-1)*t.cs]
-	_ = t.b[(panels-1)*t.bpanel+(t.k-1)*t.bstep+panel-1]
-	_ = t.c[(rows-1)*t.ldc+(panels-1)*t.cpanel+panel-1]
+	last := t.tiles*rows - 1
+	_ = t.a[last*t.rs+(t.runs-1)*(t.k*t.cs+t.next)+(t.k-1)*t.cs]
+	_ = t.b[(panels-1)*t.bpanel+(t.runs*t.k-1)*t.bstep+panel-1]
+	_ = t.c[last*t.ldc+(panels-1)*(t.cpanel-panel)+t.cols-1]
 }
+
+// single makes a kernel of any tiles from one for a single run, tile and panel
+// with all its columns.
+func single(rows int, run func(t *tile)) tileKernel {
+	return tileKernel{rows, func(t *tile) {
+		all := *t
+		for i := range all.tiles {
+			out := all.c[i*rows*all.ldc:]
+			t.c, t.ldc = out, all.ldc
+			if all.cols < panel {
+				t.c, t.ldc = t.corner, panel
+			}
+			for r := range all.runs {
+				t.a, t.b = all.a[i*rows*all.rs+r*(all.k*all.cs+all.next):], all.b[r*all.k*all.bstep:]
+				t.add = r > 0 || all.add && all.cols == panel
+				run(t)
+			}
+			if all.cols == panel {
+				continue
+			}
+			for q := range rows {
+				for j, v := range t.corner[q*panel:][:all.cols] {
+					if all.add {
+						v += out[q*all.ldc+j]
+					}
+					out[q*all.ldc+j] = v
+				}
+			}
+		}
+		*t = all
+	}}
+}
+
+// columnMasks has a mask for the first 0 to 16 of 16 columns at 16 less that
+// many.
+var columnMasks = [2 * panel]int32{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 
 // A chunkSum is dst = the sum of chunks arrays of n floats that begin stride
 // apart in src, added in order. n is a multiple of 16, at least 16; dst may
@@ -68,84 +112,117 @@ func (g *gemmKernels) copyRows(s *scratch, rows, n int, dst []float32, dstStep i
 	g.copy(&s.copy)
 }
 
-// maxDepth bounds k in one call of a tile kernel: the collector cannot stop a
-// goroutine in assembly, so a call should end within some 50 µs.
+// A transposition writes 16 rows of n floats, srcStep apart, as n rows of 16
+// floats, dstStep apart.
+type transposition struct {
+	dst, src         []float32
+	n                int
+	dstStep, srcStep int
+}
+
+// turn transposes rows, at most 16, of n floats.
+func (g *gemmKernels) turn(s *scratch, rows, n int, dst []float32, dstStep int, src []float32, srcStep int) {
+	done := 0
+	if rows == panel && g.transpose != nil {
+		done = n / g.columns * g.columns
+	}
+	const most = 4096 // columns at once, for some 40 µs
+	for l := 0; l < done; l += most {
+		p := &s.turn
+		*p = transposition{dst: dst[l*dstStep:], src: src[l:], n: min(most, done-l), dstStep: dstStep, srcStep: srcStep}
+		_, _ = p.dst[(p.n-1)*dstStep+panel-1], p.src[(panel-1)*srcStep+p.n-1]
+		g.transpose(p)
+	}
+	for q := range rows {
+		for l, v := range src[q*srcStep:][done:n] {
+			dst[(done+l)*dstStep+q] = v
+		}
+	}
+}
+
+// maxDepth bounds the steps along k in one call of a tile kernel: the collector
+// cannot stop a goroutine in assembly, so a call should end within some 50 µs.
 const maxDepth = 4096
 
 // A product is a matrix product of any size from the tiles of one variant: m
 // rows of A, n columns of B in panels (the last one padded), as in tile.
 type product struct {
-	m, n, k       int
+	m, n, k       int // k is the depth of a run
 	a, b, c       []float32
 	rs, cs        int
+	runs, run     int // 0 runs are one; a run begins run behind the one before
 	bstep, bpanel int
 	ldc, cpanel   int  // cpanel is panel unless C itself lies in panels
 	add           bool // C += A·B instead of C = A·B
 }
 
-// multiply computes p; s lends the memory for edge tiles.
+// multiply computes p; s lends the memory for the tiles' description.
 func (g *gemmKernels) multiply(s *scratch, p *product) {
-	for k0 := 0; k0 < p.k; k0 += maxDepth {
-		t := &s.tile
-		t.rs, t.cs, t.bstep, t.bpanel, t.k = p.rs, p.cs, p.bstep, p.bpanel, min(maxDepth, p.k-k0)
-		t.add = p.add || k0 > 0
-		for j := 0; j < p.n; {
-			list, panels, edge := g.narrow, 1, p.n-j < panel
-			if g.wide != nil && p.n-j >= 2*panel {
-				list, panels = g.wide, 2
-			}
-			t.b = p.b[j/panel*p.bpanel+k0*p.bstep:]
-			for i := 0; i < p.m; {
-				for p.m-i < list[0].rows {
-					list = list[1:]
-				}
-				rows := list[0].rows
-				t.a = p.a[i*p.rs+k0*p.cs:]
-				if edge {
-					g.edge(s, p, list[0], i, j)
-				} else {
-					t.c, t.ldc, t.cpanel = p.c[i*p.ldc+j/panel*p.cpanel:], p.ldc, p.cpanel
-					t.check(rows, panels)
-					list[0].run(t)
-				}
-				i += rows
-			}
-			j += panels * panel
-		}
+	runs, depth, most := max(1, p.runs), min(p.k, maxDepth), 1
+	if p.k <= maxDepth {
+		most = min(runs, maxDepth/max(1, p.k)) // runs at once
 	}
-}
-
-// edge computes a tile whose last columns are only padding, by way of a tile
-// of its own.
-func (g *gemmKernels) edge(s *scratch, p *product, kernel tileKernel, i, j int) {
 	t := &s.tile
-	add := t.add
-	t.c, t.ldc, t.cpanel, t.add = s.corner[:], panel, 0, false
-	t.check(kernel.rows, 1)
-	kernel.run(t)
-	t.add = add
-	for r := range kernel.rows {
-		c := p.c[(i+r)*p.ldc+j/panel*p.cpanel:][:p.n-j]
-		for q, v := range s.corner[r*panel:][:len(c)] {
-			if add {
-				v += c[q]
+	t.corner = s.corner[:]
+	t.rs, t.cs, t.bstep, t.bpanel, t.ldc, t.cpanel = p.rs, p.cs, p.bstep, p.bpanel, p.ldc, p.cpanel
+	for r := 0; r < runs; r += most {
+		t.runs = min(most, runs-r)
+		for k0 := 0; k0 < p.k; k0 += depth {
+			t.k = min(depth, p.k-k0)
+			t.next = p.run - t.k*p.cs
+			if t.runs == 1 {
+				t.next = 0
 			}
-			c[q] = v
+			t.add = p.add || r > 0 || k0 > 0
+			g.sweep(t, p, r*p.run+k0*p.cs, (r*p.k+k0)*p.bstep)
 		}
 	}
 }
 
-// maxRows is the most rows of any tile kernel.
-const maxRows = 12
+// sweep computes p as deep as t says, from a and b on in A and B.
+func (g *gemmKernels) sweep(t *tile, p *product, a, b int) {
+	for j := 0; j < p.n; j += t.cols {
+		list, panels := g.narrow, 1
+		if g.wide != nil && p.n-j > panel {
+			list, panels = g.wide, 2
+		}
+		t.cols = min(panels*panel, p.n-j)
+		t.b = p.b[j/panel*p.bpanel+b:]
+		c := p.c[j/panel*p.cpanel:]
+		for i := 0; i < p.m; {
+			rows, left := list[0].rows, p.m-i
+			t.tiles = min(left/rows, max(1, maxDepth/(t.k*t.runs)))
+			if left%rows == 2 && len(list) > 1 && 2*list[1].rows == rows+2 && t.tiles == left/rows {
+				t.tiles-- // two equal tiles rather than one and a small one
+			}
+			if t.tiles <= 0 {
+				list = list[1:]
+				continue
+			}
+			t.a, t.c = p.a[i*p.rs+a:], c[i*p.ldc:]
+			t.check(rows, panels)
+			list[0].run(t)
+			i += t.tiles * rows
+		}
+	}
+}
 
-// Blocks of a matrix product: an item of work is blockM rows by blockN columns,
-// blockK deep; a packed slab of B is blockK by slabN.
+// Blocks of a matrix product: a packed slab of B is up to blockK by slabN; an item
+// of work is up to blockM rows by a slab's columns, less where that makes fewer
+// than blockItems items.
 const (
-	blockM = 48
-	blockN = 512
 	blockK = 256
-	slabN  = 2048
+	slabN  = 1024
+	blockM = 56
+
+	blockItems = 24
+	blockRows  = 14 // the least rows of an item, and what they are a multiple of
+	blockCols  = 64 // the least columns
 )
+
+// alone bounds the multiplications of a product that are not worth a second
+// goroutine.
+const alone = 1 << 20
 
 // A matrix is one call of Gemm: where the matrices are and which slab of B is
 // at work.
@@ -157,6 +234,8 @@ type matrix struct {
 	k0, n0  int       // where the slab begins
 	depth   int
 	width   int
+	rows    int // of an item
+	cols    int
 }
 
 // Gemm computes c (m,n) = op(a) (m,k) · op(b) (k,n), added to c if g.Add is
@@ -176,23 +255,42 @@ func (b *Backend) Gemm(g kernels.Gemm, c, x, y *tensor.Tensor) {
 		}
 		return
 	}
-	s := b.pool.get(blockK * min(slabN, ceil(n, panel)*panel))
+	depth := ceil(k, ceil(k, blockK))
+	s := b.pool.get(depth * min(slabN, ceil(n, panel)*panel))
 	defer b.pool.put(s)
-	s.matrix = matrix{Gemm: g, m: m, n: n, k: k, packed: s.f,
+	s.matrix = matrix{Gemm: g, m: m, n: n, k: k, packed: s.f, rows: blockM, cols: slabN, depth: depth,
 		a: tensor.Data[float32](x), b: tensor.Data[float32](y), c: tensor.Data[float32](c)}
 	b.runGemm(s)
 }
 
 func (b *Backend) runGemm(s *scratch) {
 	w := &s.matrix
-	pack := func(i int) { b.packB(w, i*8) }
+	depth, small := w.depth, w.m*w.n*w.k <= alone
+	width := min(slabN, w.n)
+	for w.rows > blockRows && ceil(w.m, w.rows) < blockItems {
+		w.rows -= blockRows
+	}
+	for w.cols > blockCols && ceil(w.m, w.rows)*ceil(width, w.cols) < blockItems {
+		w.cols /= 2
+	}
+	pack := func(i int) { b.packB(w, i*packPanels, (i+1)*packPanels) }
 	work := func(i int) { b.gemmBlock(w, i) }
 	for w.n0 = 0; w.n0 < w.n; w.n0 += slabN {
 		w.width = min(slabN, w.n-w.n0)
-		for w.k0 = 0; w.k0 < w.k; w.k0 += blockK {
-			w.depth = min(blockK, w.k-w.k0)
-			par(ceil(ceil(w.width, panel), 8), pack)
-			par(ceil(w.m, blockM)*ceil(w.width, blockN), work)
+		packs, works := ceil(ceil(w.width, panel), packPanels), ceil(w.m, w.rows)*ceil(w.width, w.cols)
+		for w.k0 = 0; w.k0 < w.k; w.k0 += depth {
+			w.depth = min(depth, w.k-w.k0)
+			if small {
+				for i := range packs {
+					pack(i)
+				}
+				for i := range works {
+					work(i)
+				}
+				continue
+			}
+			par(packs, pack)
+			par(works, work)
 		}
 	}
 }
@@ -200,36 +298,35 @@ func (b *Backend) runGemm(s *scratch) {
 // ceil is n/d, rounded up.
 func ceil(n, d int) int { return (n + d - 1) / d }
 
-// packB packs eight panels of the slab, the first being panel first.
-func (b *Backend) packB(w *matrix, first int) {
+// packPanels is how many panels of B an item packs.
+const packPanels = 4
+
+// packB packs the slab's panels first to end-1, as far as they exist.
+func (b *Backend) packB(w *matrix, first, end int) {
 	s := b.pool.get(0)
 	defer b.pool.put(s)
-	for p := first; p < min(first+8, ceil(w.width, panel)); p++ {
+	for p := first; p < min(end, ceil(w.width, panel)); p++ {
 		dst := w.packed[p*panel*w.depth:][:panel*w.depth]
 		j, cols := w.n0+p*panel, min(panel, w.width-p*panel)
 		if cols < panel {
 			clear(dst)
 		}
-		if !w.TransB {
+		if w.TransB {
+			b.gemm.turn(s, cols, w.depth, dst, panel, w.b[j*w.k+w.k0:], w.k)
+		} else {
 			b.gemm.copyRows(s, w.depth, cols, dst, panel, w.b[w.k0*w.n+j:], w.n)
-			continue
-		}
-		for q := range cols {
-			for l, v := range w.b[(j+q)*w.k+w.k0:][:w.depth] {
-				dst[l*panel+q] = v
-			}
 		}
 	}
 }
 
 // gemmBlock computes item i of the slab at work.
 func (b *Backend) gemmBlock(w *matrix, i int) {
-	across := ceil(w.width, blockN)
-	i0, j0 := i/across*blockM, i%across*blockN
+	across := ceil(w.width, w.cols)
+	i0, j0 := i/across*w.rows, i%across*w.cols
 	s := b.pool.get(blockM * (blockK + panel))
 	defer b.pool.put(s)
 	p := &s.prod
-	*p = product{m: min(blockM, w.m-i0), n: min(blockN, w.width-j0), k: w.depth, a: s.f,
+	*p = product{m: min(w.rows, w.m-i0), n: min(w.cols, w.width-j0), k: w.depth, a: s.f,
 		b: w.packed[j0*w.depth:], bstep: panel, bpanel: panel * w.depth,
 		c: w.c[i0*w.n+w.n0+j0:], ldc: w.n, cpanel: panel, add: w.Add || w.k0 > 0}
 	// A is copied because rows a power of two apart would share cache sets;

@@ -3,27 +3,31 @@
 package cpu
 
 var gemmAVX512 = gemmKernels{
-	wide:   []tileKernel{{12, tile12x32AVX512}, {4, tile4x32AVX512}, {2, tile2x32AVX512}, {1, tile1x32AVX512}},
-	narrow: []tileKernel{{12, tile12x16AVX512}, {4, tile4x16AVX512}, {2, tile2x16AVX512}, {1, tile1x16AVX512}},
-	sum:    sumChunksAVX512,
-	copy:   copyRowsAVX512,
+	wide:      []tileKernel{{14, tile14x32AVX512}, {8, tile8x32AVX512}, {7, tile7x32AVX512}, {4, tile4x32AVX512}, {2, tile2x32AVX512}, {1, tile1x32AVX512}},
+	narrow:    []tileKernel{{14, tile14x16AVX512}, {8, tile8x16AVX512}, {7, tile7x16AVX512}, {4, tile4x16AVX512}, {2, tile2x16AVX512}, {1, tile1x16AVX512}},
+	sum:       sumChunksAVX512,
+	copy:      copyRowsAVX512,
+	transpose: transposeAVX512, columns: 16,
 }
 
 var gemmAVX2 = gemmKernels{
-	narrow: []tileKernel{{6, tile6x16AVX2}, {4, tile4x16AVX2}, {2, tile2x16AVX2}, {1, tile1x16AVX2}},
-	sum:    sumChunksAVX2,
-	copy:   copyRowsAVX2,
+	narrow:    []tileKernel{{6, tile6x16AVX2}, {4, tile4x16AVX2}, {2, tile2x16AVX2}, {1, tile1x16AVX2}},
+	sum:       sumChunksAVX2,
+	copy:      copyRowsAVX2,
+	transpose: transposeAVX2, columns: 8,
 }
 
-// The tile kernels equal this loop, for the number of rows in their names and
-// one (x16) or two (x32) panels p:
+// The tile kernels equal this loop, for the number of rows in their names, of
+// one panel (x16) or two (x32):
 //
-//	for i := range rows {
-//		for j := range 16 * panels {
+//	for i := range rows * t.tiles {
+//		for j := range t.cols {
 //			p, q := j/16, j%16
 //			sum := 0
-//			for l := range t.k {
-//				sum += t.a[i*t.rs+l*t.cs] * t.b[p*t.bpanel+l*t.bstep+q]
+//			for r := range t.runs {
+//				for l := range t.k {
+//					sum += t.a[i*t.rs+r*(t.k*t.cs+t.next)+l*t.cs] * t.b[p*t.bpanel+(r*t.k+l)*t.bstep+q]
+//				}
 //			}
 //			if t.add {
 //				sum += t.c[i*t.ldc+p*t.cpanel+q]
@@ -33,7 +37,13 @@ var gemmAVX2 = gemmKernels{
 //	}
 
 //go:noescape
-func tile12x32AVX512(p *tile)
+func tile14x32AVX512(p *tile)
+
+//go:noescape
+func tile8x32AVX512(p *tile)
+
+//go:noescape
+func tile7x32AVX512(p *tile)
 
 //go:noescape
 func tile4x32AVX512(p *tile)
@@ -45,7 +55,13 @@ func tile2x32AVX512(p *tile)
 func tile1x32AVX512(p *tile)
 
 //go:noescape
-func tile12x16AVX512(p *tile)
+func tile14x16AVX512(p *tile)
+
+//go:noescape
+func tile8x16AVX512(p *tile)
+
+//go:noescape
+func tile7x16AVX512(p *tile)
 
 //go:noescape
 func tile4x16AVX512(p *tile)
@@ -95,3 +111,17 @@ func copyRowsAVX512(p *rowCopy)
 
 //go:noescape
 func copyRowsAVX2(p *rowCopy)
+
+// The transpositions equal this loop:
+//
+//	for l := range p.n {
+//		for q := range 16 {
+//			p.dst[l*p.dstStep+q] = p.src[q*p.srcStep+l]
+//		}
+//	}
+
+//go:noescape
+func transposeAVX512(p *transposition)
+
+//go:noescape
+func transposeAVX2(p *transposition)

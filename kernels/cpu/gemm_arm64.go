@@ -3,12 +3,13 @@
 package cpu
 
 var gemmNEON = gemmKernels{
-	narrow: []tileKernel{{6, tile6x16NEON}, {4, tile4x16NEON}, {2, tile2x16NEON}, {1, tile1x16NEON}},
+	narrow: []tileKernel{single(6, tile6x16NEON), single(4, tile4x16NEON), single(2, tile2x16NEON), single(1, tile1x16NEON)},
 	sum:    sumChunksNEON,
 	copy:   copyRowsNEON,
 }
 
-// The tile kernels equal this loop, for the number of rows in their names:
+// The tile kernels equal this loop, for the number of rows in their names, which
+// is one tile, one run and all columns (see single):
 //
 //	for i := range rows {
 //		for q := range 16 {

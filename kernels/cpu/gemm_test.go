@@ -15,7 +15,7 @@ import (
 func TestGemm(t *testing.T) {
 	each(t, func(t *testing.T, b *Backend) {
 		r := rand.New(rand.NewPCG(1, 2))
-		sizes := [][3]int{{1, 1, 1}, {2, 3, 4}, {12, 16, 5}, {13, 17, 19}, {128, 10, 64}, {10, 64, 128}, {49, 33, 257}, {30, 530, 3}, {5, 40, 600}, {3, 4, 0}}
+		sizes := [][3]int{{1, 1, 1}, {2, 3, 4}, {12, 16, 5}, {13, 17, 19}, {128, 10, 64}, {10, 64, 128}, {49, 33, 257}, {30, 530, 3}, {5, 40, 600}, {3, 4, 0}, {150, 48, 160}}
 		for _, size := range sizes {
 			m, n, k := size[0], size[1], size[2]
 			for i := range 8 {
@@ -83,6 +83,28 @@ func TestSumChunks(t *testing.T) {
 		for i, got := range s.dst {
 			if want := float32(5*i + 1000); i < 96 && got != want || i == 96 && got != 0 {
 				t.Fatalf("element %d is %v", i, got)
+			}
+		}
+	})
+}
+
+// TestTurn: transpositions of all sizes write their places and no others.
+func TestTurn(t *testing.T) {
+	each(t, func(t *testing.T, b *Backend) {
+		r := rand.New(rand.NewPCG(6, 1))
+		s := b.pool.get(0)
+		defer b.pool.put(s)
+		for _, rows := range []int{1, 7, 16} {
+			for _, n := range []int{1, 8, 15, 16, 17, 40, 4096 + 35} {
+				src, dst := newGuarded(r, 15*(n+3)+n), newGuarded(r, (n-1)*19+16)
+				want := dst.clone()
+				for q := range rows {
+					for l := range n {
+						want.s[l*19+q] = src.s[q*(n+3)+l]
+					}
+				}
+				b.gemm.turn(s, rows, n, dst.s, 19, src.s, n+3)
+				sameGuarded(t, fmt.Sprintf("%d rows of %d", rows, n), dst, want)
 			}
 		}
 	})

@@ -140,6 +140,10 @@ func (b *Backend) addWeightGrad(g *weightGrad, partial []float32, first, end, pi
 		b.winogradGradW(g, partial, first*(g.h/tileOut), end*(g.h/tileOut), piece, add)
 	case g.patches != nil:
 		b.patches(g, partial, first, end, piece*g.patches.outputs, add)
+	case g.flat():
+		b.flatGradW(g, partial, first, end, piece*pieceOutputs, add)
+	case g.bandedGrad():
+		b.bandedGradW(g, partial, first, end, piece*pieceOutputs, add)
 	default:
 		b.loweredGradW(g, partial, first, end, group, piece*pieceOutputs, add)
 	}
@@ -250,27 +254,29 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int, a
 // by block.
 func (b *Backend) loweredGradW(g *weightGrad, partial []float32, first, end, group, o int, add bool) {
 	outs := min(pieceOutputs, g.out-o)
-	panels := ceil(outs, panel)
-	block, stride := g.block(32), g.stride()
-	s := b.pool.get(block * (stride + panels*panel))
+	rows := g.y.count // of the filter at once
+	if g.k() > 1024 {
+		rows = 1
+	}
+	row := g.x.count * g.in
+	depth, stride := gradDepth(rows*row), oddLines(rows*row)
+	s := b.pool.get(depth * (stride + ceil(outs, panel)*panel))
 	defer b.pool.put(s)
-	lowered, copied := s.f[:block*stride], s.f[block*stride:]
-	s.prod = product{m: g.k(), n: panels * panel, a: lowered, rs: 1, cs: stride,
-		c: partial[(group*g.panels()+o/panel)*g.k()*panel:], ldc: panel, cpanel: g.k() * panel, add: add}
 	p := &s.prod
 	pixels := g.h * g.w
-	for n := first; n < end; n++ {
-		for i := 0; i < pixels; i += block {
-			p.k = min(block, pixels-i)
-			b.lower(&g.gather, s, n, i, p.k, group)
-			p.b, p.bstep, p.bpanel = g.dst[(n*pixels+i)*g.dstC+group*g.out+o:], g.dstC, panel
-			if outs%panel != 0 { // whole panels would reach into the next group or pixel
-				for r := range p.k {
-					row := copied[r*panels*panel:][:panels*panel]
-					clear(row[copy(row, p.b[r*g.dstC:][:outs]):])
-				}
-				p.b, p.bstep = copied, panels*panel
+	last := end * pixels
+	for u := 0; u < g.y.count; u += rows {
+		*p = product{m: rows * row, a: s.f, rs: 1, cs: stride,
+			c: partial[((group*g.panels()+o/panel)*g.k()+u*row)*panel:], ldc: panel, cpanel: g.k() * panel, add: add}
+		for i := first * pixels; i < last; i += depth {
+			p.k = min(depth, last-i)
+			for r := 0; r < p.k; { // an image's
+				n, at := (i+r)/pixels, (i+r)%pixels
+				places := min(p.k-r, pixels-at)
+				b.lower(&g.gather, s, s.f[r*stride:], stride, n, at, places, group, u, rows)
+				r += places
 			}
+			b.outputGrads(g, s, p, s.f[depth*stride:], i, p.k, group*g.out+o, outs)
 			b.gemm.multiply(s, p)
 			p.add = true
 		}

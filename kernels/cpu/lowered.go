@@ -6,16 +6,23 @@ package cpu
 
 // blockFloats bounds the matrix of a block of places, as far as a block has
 // more places than the least.
-const blockFloats = 24 << 10
+const blockFloats = 192 << 10
+
+// lowerRows is what numbers of places are a multiple of, and the least that are
+// lowered at once.
+const lowerRows = 14
 
 // block is how many places to lower at once.
-func (g *gather) block(least int) int {
-	return max(least, min(8*maxRows, blockFloats/max(1, g.k())/maxRows*maxRows))
+func (g *gather) block() int {
+	return max(lowerRows, min(7*lowerRows, blockFloats/max(1, g.k())/lowerRows*lowerRows))
 }
 
-// stride is the distance between the rows of the matrix: an odd number of
-// cache lines, so that rows do not share cache sets.
-func (g *gather) stride() int { return (ceil(g.k(), panel) | 1) * panel }
+// stride is the distance between the rows of the matrix.
+func (g *gather) stride() int { return oddLines(g.k()) }
+
+// oddLines is n floats filled up to an odd number of cache lines: what lies so
+// far apart does not share cache sets.
+func oddLines(n int) int { return (ceil(n, panel) | 1) * panel }
 
 // lowered computes the rows top to bottom-1 of the grid in image n. The places
 // of a product must lie evenly in the destination: rows follow one another
@@ -25,7 +32,7 @@ func (b *Backend) lowered(g *gather, n, top, bottom int) {
 	if g.every == 1 {
 		run = (bottom - top) * g.w
 	}
-	block := min(g.block(maxRows), run)
+	block := min(g.block(), run)
 	s := b.pool.get(block * g.stride())
 	defer b.pool.put(s)
 	for first := top * g.w; first < end; first += run {
@@ -46,7 +53,7 @@ func (b *Backend) loweredBlock(g *gather, s *scratch, n, first, places int) {
 	}
 	stride := g.stride()
 	for group := range g.groups {
-		b.lower(g, s, n, first, places, group)
+		b.lower(g, s, s.f, stride, n, first, places, group, 0, g.y.count)
 		s.prod = product{m: places, n: g.out, k: g.k(),
 			a: s.f, rs: stride, cs: 1,
 			b: g.packed[group*g.panels()*g.k()*panel:], bstep: panel, bpanel: g.k() * panel,
@@ -57,9 +64,9 @@ func (b *Backend) loweredBlock(g *gather, s *scratch, n, first, places int) {
 }
 
 // lower copies what the places first to first+places-1 take into the rows of
-// s.f: the taps in order, each with its group's channels, zeros where a tap
-// lies outside the source.
-func (b *Backend) lower(g *gather, s *scratch, n, first, places, group int) {
+// m, stride apart: the taps of some rows of the filter in order, from row top on,
+// each with its group's channels, zeros where a tap lies outside the source.
+func (b *Backend) lower(g *gather, s *scratch, m []float32, stride, n, first, places, group, top, rows int) {
 	taps := 1
 	if g.x.step == 1 && g.groups == 1 { // a row of taps lies together in the source
 		taps = g.x.count
@@ -67,11 +74,11 @@ func (b *Backend) lower(g *gather, s *scratch, n, first, places, group int) {
 	for r := 0; r < places; {
 		i, j := (first+r)/g.w, (first+r)%g.w
 		row := min(places-r, g.w-j)
-		for u := range g.y.count {
+		for u := range rows {
 			for v := 0; v < g.x.count; v += taps {
-				p := piece{taps: taps, group: group, rows: row,
-					m: s.f[r*g.stride()+(u*g.x.count+v)*g.in:], x: j*g.x.stride + g.x.first + v*g.x.step}
-				if y := i*g.y.stride + g.y.first + u*g.y.step; y >= 0 && y < g.srcH {
+				p := piece{taps: taps, group: group, rows: row, stride: stride,
+					m: m[r*stride+(u*g.x.count+v)*g.in:], x: j*g.x.stride + g.x.first + v*g.x.step}
+				if y := i*g.y.stride + g.y.first + (top+u)*g.y.step; y >= 0 && y < g.srcH {
 					p.line = g.src[(n*g.srcH+y)*g.srcW*g.srcC:][:g.srcW*g.srcC]
 				}
 				b.lowerPiece(g, s, p)
@@ -84,16 +91,16 @@ func (b *Backend) lower(g *gather, s *scratch, n, first, places, group int) {
 // A piece is what some places beside one another take through taps beside one
 // another.
 type piece struct {
-	m     []float32 // where it goes in the first of the rows
-	line  []float32 // the row of the source, nil outside
-	x     int       // the source pixel of the first place's first tap
-	taps  int
-	rows  int
-	group int
+	m      []float32 // where it goes in the first of the rows
+	stride int       // from row to row
+	line   []float32 // the row of the source, nil outside
+	x      int       // the source pixel of the first place's first tap
+	taps   int
+	rows   int
+	group  int
 }
 
 func (b *Backend) lowerPiece(g *gather, s *scratch, p piece) {
-	stride := g.stride()
 	// The places from inner to outer-1 have all their taps inside the source.
 	inner, outer := p.rows, p.rows
 	if room := g.srcW - p.taps - p.x; p.line != nil && room >= 0 {
@@ -101,7 +108,7 @@ func (b *Backend) lowerPiece(g *gather, s *scratch, p piece) {
 		outer = max(inner, min(p.rows, room/g.x.stride+1))
 	}
 	if inner < outer {
-		b.gemm.copyRows(s, outer-inner, p.taps*g.in, p.m[inner*stride:], stride,
+		b.gemm.copyRows(s, outer-inner, p.taps*g.in, p.m[inner*p.stride:], p.stride,
 			p.line[(p.x+inner*g.x.stride)*g.srcC+p.group*g.in:], g.x.stride*g.srcC)
 	}
 	for q := 0; q < p.rows; q++ {
@@ -112,7 +119,7 @@ func (b *Backend) lowerPiece(g *gather, s *scratch, p piece) {
 			}
 		}
 		for t := range p.taps {
-			tap := p.m[q*stride+t*g.in:][:g.in]
+			tap := p.m[q*p.stride+t*g.in:][:g.in]
 			if at := p.x + q*g.x.stride + t; p.line != nil && at >= 0 && at < g.srcW {
 				copy(tap, p.line[at*g.srcC+p.group*g.in:])
 			} else {

@@ -193,9 +193,10 @@ type scratch struct {
 type descriptions struct {
 	tile       tile
 	prod       product
-	corner     [maxRows * panel]float32
+	corner     [6 * panel]float32 // the largest tile of single kernels
 	sum        chunkSum
 	copy       rowCopy
+	turn       transposition
 	matrix     matrix
 	gather     gather
 	weightGrad weightGrad
