@@ -339,11 +339,16 @@ func Register(b Backend) {
 
 // For returns the backend that computes on t's device.
 func For(t *tensor.Tensor) Backend {
-	registry.RLock()
-	defer registry.RUnlock()
-	b, ok := registry.byDevice[t.Device().String()]
-	if !ok {
+	b := Registered(t.Device())
+	if b == nil {
 		panic(tensor.Errorf("kernels", "no backend for device %v: import one, or correct the variant that PHASE_CPU names", t.Device()))
 	}
 	return b
+}
+
+// Registered is the backend of a device, nil if it has none.
+func Registered(d tensor.Device) Backend {
+	registry.RLock()
+	defer registry.RUnlock()
+	return registry.byDevice[d.String()]
 }

@@ -1,9 +1,8 @@
 package phase
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"sync"
 
 	"phase/phase/longtail"
 )
@@ -77,31 +76,67 @@ func (p *population) areas(a AREA) ([]float64, error) {
 	if size == 0 {
 		size = defaultBlock
 	}
-	order := longtail.Permutation(n, a.Seed)
-	part := make([]float64, n) // part[i]: the area of a class in a block, at its first sample there
+	block := make([]int, n) // of each row
+	for at, i := range longtail.Permutation(n, a.Seed) {
+		block[i] = at / size
+	}
 	blocks := (n-1)/size + 1
-	err := parallel(blocks, func(b int) *rowError {
-		block := order[b*size : min(n, b*size+size)]
-		slices.SortStableFunc(block, func(i, k int) int { return cmp.Compare(p.labels[i], p.labels[k]) })
-		row, sum := p.newBuffer(1, p.features.Dim()), make([]float64, p.features.Dim())
-		for at := 0; at < len(block); {
-			end := at + 1
-			for end < len(block) && p.labels[block[end]] == p.labels[block[at]] {
-				end++
-			}
-			if end-at == 1 {
-				part[b*size+at] = 1
-				at = end
-				continue
-			}
-			clear(sum)
-			for _, i := range block[at:end] {
-				if err := p.addUnit(sum, i, row); err != nil {
-					return err
+	// The rows by block, in each by class: two sorts by counting.
+	byClass, class := make([]int, len(p.counts)), make([]int, n)
+	for j := range p.counts[1:] {
+		byClass[j+1] = byClass[j] + p.counts[j]
+	}
+	for i, j := range p.labels {
+		class[byClass[j]] = i
+		byClass[j]++
+	}
+	next, grouped := make([]int, blocks), make([]int, n)
+	for b := range next {
+		next[b] = b * size
+	}
+	for _, i := range class {
+		grouped[next[block[i]]] = i
+		next[block[i]]++
+	}
+	for at, i := range grouped {
+		class[at] = p.labels[i]
+	}
+	part := make([]float64, n) // part[at]: the area of a class in a block, at its first sample there
+	type scratch struct {
+		row buffer
+		sum [][]float64 // of each class the same
+		a   []float64
+	}
+	pool := sync.Pool{New: func() any {
+		d := p.features.Dim()
+		s := &scratch{p.newBuffer(1, d), make([][]float64, len(p.counts)), make([]float64, min(size, n))}
+		sum := make([]float64, d)
+		for j := range s.sum {
+			s.sum[j] = sum
+		}
+		return s
+	}}
+	const some = 8 // blocks
+	err := parallel((blocks+some-1)/some, func(k int) *rowError {
+		s := pool.Get().(*scratch)
+		defer pool.Put(s)
+		sum := s.sum[0]
+		for b := k * some; b < min(k*some+some, blocks); b++ {
+			for at, last := b*size, min(b*size+size, n); at < last; {
+				end := at + 1
+				for end < last && class[end] == class[at] {
+					end++
 				}
+				part[at] = 1
+				if end-at > 1 {
+					clear(sum)
+					if err := p.addUnits(s.sum, s.a, grouped[at:last], class[at:end], s.row); err != nil {
+						return err
+					}
+					part[at] = effectiveArea(dot(sum, sum), end-at)
+				}
+				at = end
 			}
-			part[b*size+at] = effectiveArea(dot(sum, sum), end-at)
-			at = end
 		}
 		return nil
 	})
@@ -110,7 +145,7 @@ func (p *population) areas(a AREA) ([]float64, error) {
 	}
 	areas := make([]float64, len(p.counts))
 	for at, v := range part {
-		areas[p.labels[order[at]]] += v
+		areas[class[at]] += v
 	}
 	return areas, nil
 }

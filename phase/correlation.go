@@ -10,18 +10,26 @@ const noise = 1e-12
 // sum of Eq 12). Since r_ik = u_i·u_k it is u_i·S_j/N_j with S_j = Σ_k u_k, in
 // linear time: the N_j² correlations of Algorithm 2 need not be formed.
 func (p *population) correlations() ([]float64, error) {
-	sum, err := p.sumClasses(p.mean, func(i int, b buffer, at int) (float64, error) {
-		return p.inverse(b.square(at, p.mean[p.labels[i]])), nil
+	a := make([]float64, len(p.labels))
+	sum, err := p.sumClasses(p.mean, a, func(s some, from, to int) *rowError {
+		square := a[from:to]
+		p.held.squares(square, s, p.mean)
+		for k, v := range square {
+			square[k] = p.inverse(v)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := make([]float64, len(p.labels))
-	err = p.pass(func(i int, b buffer, at int) error {
-		j := p.labels[i]
-		square, dot := b.squareDot(at, p.mean[j], sum[j])
-		if v := p.inverse(square) * dot / float64(p.counts[j]); math.Abs(v) > noise {
-			m[i] = v
+	m, dot := make([]float64, len(p.labels)), make([]float64, len(p.labels))
+	err = p.pass(func(s some, from, to int) *rowError {
+		square, dot := a[from:to], dot[from:to]
+		p.held.dots(square, dot, s, p.mean, sum)
+		for k, i := range s.list {
+			if v := p.inverse(square[k]) * dot[k] / float64(p.counts[s.class[k]]); math.Abs(v) > noise {
+				m[i] = v
+			}
 		}
 		return nil
 	}, nil)
@@ -62,11 +70,22 @@ func (p *population) rms() ([]float64, error) {
 // eachClass calls do for one class after the other with its rows and their
 // unit deviations.
 func (p *population) eachClass(do func(rows []int, u [][]float64)) error {
-	for _, rows := range p.rows {
+	rows := make([][]int, len(p.counts))
+	for i, j := range p.labels {
+		rows[j] = append(rows[j], i)
+	}
+	for j, rows := range rows {
 		u := make([][]float64, len(rows))
-		err := parallel(len(rows), func(i int) *rowError {
-			u[i] = make([]float64, p.features.Dim())
-			return p.addUnit(u[i], rows[i], p.newBuffer(1, len(u[i])))
+		err := parallel((len(rows)+tile-1)/tile, func(t int) *rowError {
+			b, a, sum := p.newBuffer(1, p.features.Dim()), make([]float64, 1), make([][]float64, len(p.counts))
+			for i := t * tile; i < min(t*tile+tile, len(rows)); i++ {
+				u[i] = make([]float64, p.features.Dim())
+				sum[j] = u[i]
+				if err := p.addUnits(sum, a, rows[i:i+1], []int{j}, b); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -110,12 +129,14 @@ func secondMoments(u [][]float64) [][]float64 {
 	return m
 }
 
+// tile is how many rows are taken at a time.
+const tile = 32
+
 // tiles calls work, which cannot fail, on all processors for the parts of
 // 0..n-1.
 func tiles(n int, work func(lo, hi int)) {
-	const size = 32
-	_ = parallel((n+size-1)/size, func(t int) *rowError {
-		work(t*size, min(n, t*size+size))
+	_ = parallel((n+tile-1)/tile, func(t int) *rowError {
+		work(t*tile, min(n, t*tile+tile))
 		return nil
 	})
 }

@@ -47,6 +47,9 @@ func (m matrix[T]) Len() int            { return m.t.Dim(0) }
 func (m matrix[T]) Dim() int            { return m.t.Dim(1) }
 func (m matrix[T]) DType() tensor.DType { return m.t.DType() }
 
+// rows is all of them, in place.
+func (m matrix[T]) rows() buffer { return blockOf(m.data, m.Dim()) }
+
 func (m matrix[T]) Read(lo int, dst *tensor.Tensor) error {
 	copy(tensor.Data[T](dst), m.data[lo*m.Dim():])
 	return nil

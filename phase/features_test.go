@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/mat"
 
+	_ "phase/kernels/cpu" // has the sums over rows of float32; those of float64 are this package's
 	"phase/tensor"
 	"phase/tensor/npy"
 )
@@ -138,6 +139,7 @@ func (h hashed) means(labels []int, classes int) []float64 {
 // Streamed features give what a tensor of them gives, whatever GOMAXPROCS is,
 // bit for bit, in memory that does not hold them. There are several windows.
 func TestMSRStreamsAndIsDeterministic(t *testing.T) {
+	streamed(t, 1<<20)
 	const d = 600 // more than a stripe
 	h := hashed{n: 2<<20/d + 900, d: d, fail: -1}
 	x := make([]float64, h.n*h.d)
@@ -182,6 +184,14 @@ func TestMSRStreamsAndIsDeterministic(t *testing.T) {
 	wantError(t, err, "rows 0 to ", "timeout")
 }
 
+// streamed lets features be read by each pass, however small they are, in windows
+// of some numbers.
+func streamed(t *testing.T, window int) {
+	k, l := keep, look
+	t.Cleanup(func() { keep, look = k, l })
+	keep, look = 0, window
+}
+
 // Features of float32 and of a view of a larger tensor.
 func TestRows(t *testing.T) {
 	x := tensor.Of([]float32{1, 2, 3, 4, 5, 6}, 2, 3)
@@ -214,6 +224,7 @@ func (f failing) Read(lo int, dst *tensor.Tensor) error {
 
 // Rows that cannot be read are named in whichever pass that is.
 func TestUnreadableRowInAnyPass(t *testing.T) {
+	streamed(t, 1)
 	c := newCloud(11, 3, 9, 4)
 	for l, passes := range map[Local]int{AreaShift: 4, Area: 2, Shift: 3, Abs: 2, RMS: 2} {
 		for reads := range passes + 1 {

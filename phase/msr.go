@@ -215,18 +215,15 @@ func shift(m float64) float64 { return 2 / (1 + m) }
 // shape is q_i/mean_j(q) of each sample, within [1/clip, clip] if clip is not
 // 0.
 func (p *population) shape(means []float64, clip float64) []float64 {
-	q := make([]float64, len(means))
-	for _, rows := range p.rows {
-		sum := 0.
-		for _, i := range rows {
-			q[i] = shift(means[i])
-			sum += q[i]
-		}
-		for _, i := range rows {
-			q[i] *= float64(len(rows)) / sum
-			if clip != 0 {
-				q[i] = min(max(q[i], 1/clip), clip)
-			}
+	q, sum := make([]float64, len(means)), make([]float64, len(p.counts))
+	for i, j := range p.labels {
+		q[i] = shift(means[i])
+		sum[j] += q[i]
+	}
+	for i, j := range p.labels {
+		q[i] *= float64(p.counts[j]) / sum[j]
+		if clip != 0 {
+			q[i] = min(max(q[i], 1/clip), clip)
 		}
 	}
 	return q

@@ -17,12 +17,15 @@ type population struct {
 	features Features
 	labels   []int
 	counts   []int       // N_j
-	rows     [][]int     // the rows of each class, ascending
+	order    []int       // the rows as passes take them, window after window
+	class    []int       // of the rows in order
+	byClass  bool        // the rows of a window are in the order of their classes
 	mean     [][]float64 // mu_j
 	tol      float64     // a deviation no longer than this is zero
 
-	newBuffer func(rows, d int) buffer
-	held      buffer // a window of rows
+	newBuffer  func(rows, d int) buffer
+	held       buffer // the rows first to end-1
+	first, end int
 }
 
 // newPopulation reads all features once. A label that is no class, a class
@@ -43,20 +46,25 @@ func newPopulation(op string, f Features, labels []int, classes int) (*populatio
 		return nil, err
 	}
 	p := &population{features: f, labels: labels, counts: counts, newBuffer: bufferOf(f)}
-	p.rows = make([][]int, classes)
-	for j, n := range counts {
-		p.rows[j] = make([]int, 0, n)
+	if m, ok := f.(interface{ rows() buffer }); ok {
+		p.held, p.end = m.rows(), len(labels)
 	}
-	for i, j := range labels {
-		p.rows[j] = append(p.rows[j], i)
+	p.arrange()
+	origin, zero, ones := make([]float64, f.Dim()), make([][]float64, classes), make([]float64, len(labels))
+	for j := range zero {
+		zero[j] = origin
 	}
-	squares := make([]float64, len(labels)) // |phi|^2
-	p.mean, err = p.sumClasses(nil, func(i int, b buffer, at int) (float64, error) {
-		squares[i] = b.square(at, nil)
-		if !(squares[i] <= largest*largest) {
-			return 1, b.check(at)
+	squares := make([]float64, len(labels)) // |phi|^2, in order
+	p.mean, err = p.sumClasses(zero, ones, func(s some, from, to int) *rowError {
+		p.held.squares(squares[from:to], s, zero)
+		for k := from; k < to; k++ {
+			if ones[k] = 1; !(squares[k] <= largest*largest) {
+				if err := p.held.check(p.order[k] - p.first); err != nil {
+					return &rowError{p.order[k], p.order[k] + 1, err}
+				}
+			}
 		}
-		return 1, nil
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
@@ -76,60 +84,169 @@ func Total(f Features) (total float64, err error) {
 	n, d := f.Len(), f.Dim()
 	part := max(partSize/max(d, 1), 1)
 	sums := make([]float64, (n+part-1)/part)
-	buffers := sync.Pool{New: func() any { return bufferOf(f)(part, d) }}
-	err = parallel(len(sums), func(k int) *rowError {
-		b := buffers.Get().(buffer)
-		defer buffers.Put(b)
-		lo := k * part
-		rows := min(part, n-lo)
-		if err := b.read(f, lo, 0, rows); err != nil {
-			return &rowError{lo, lo + rows, err}
-		}
-		for at := range rows {
-			sums[k] += b.sum(at)
-		}
-		return nil
-	})
+	if m, ok := f.(interface{ rows() buffer }); ok {
+		whole := m.rows()
+		_ = parallel(len(sums), func(k int) *rowError { // which cannot fail
+			lo := k * part
+			sums[k] = whole.sum(lo, min(part, n-lo))
+			return nil
+		})
+	} else {
+		buffers := sync.Pool{New: func() any { return bufferOf(f)(part, d) }}
+		err = parallel(len(sums), func(k int) *rowError {
+			b := buffers.Get().(buffer)
+			defer buffers.Put(b)
+			lo := k * part
+			rows := min(part, n-lo)
+			if err := b.read(f, lo, 0, rows); err != nil {
+				return &rowError{lo, lo + rows, err}
+			}
+			sums[k] = b.sum(0, rows)
+			return nil
+		})
+	}
 	for _, s := range sums {
 		total += s
 	}
 	return total, err
 }
 
-// window is how many rows are held at a time: a MiB of numbers, or if there are
-// many classes four rows of each, so that the sums of the classes, which such a
-// window touches once, do not cost more than its rows.
+// keep is up to how many numbers all features are read once and held, look how
+// many of more are looked at at a time. Tests have fewer.
+var keep, look = 1 << 22, 1 << 20
+
+// window is how many rows are looked at at a time: all that may be kept, or look
+// numbers, or if there are many classes four rows of each, so that the sums of
+// the classes, which such a window touches once, do not cost more than its rows.
 func (p *population) window() int {
-	return min(max(4*len(p.counts), 1<<20/p.features.Dim(), 1), len(p.labels))
+	n, d := len(p.labels), p.features.Dim()
+	if n <= keep/d {
+		return n
+	}
+	return min(max(4*len(p.counts), look/d, 1), n)
 }
 
-// Numbers in a part of a window, which is read and looked at in one go, and in a
-// stripe of the classes' sums, which is added up in one go.
+// Numbers in a part of a window, which is read in one go, in a piece, which is
+// looked at in one go, and in a stripe of the classes' sums.
 const (
 	partSize   = 1 << 16
+	pieceSize  = 1 << 12
 	stripeSize = 1024
 )
 
-// pass reads all features once, window after window, and calls visit for each
-// row i, which is row at of b, from several goroutines at once. Where done is
-// not nil it is then called with each window, the rows lo to hi-1 in b.
-func (p *population) pass(visit func(i int, b buffer, at int) error, done func(lo, hi int, b buffer)) error {
-	n, d, w := len(p.labels), p.features.Dim(), p.window()
-	if p.held == nil {
-		p.held = p.newBuffer(w, d)
+// lanes is how many parts a window is cut into where rows are taken as they lie,
+// each with sums of its own, which take no more than laneSize numbers.
+const (
+	lanes    = 16
+	laneSize = 1 << 15
+)
+
+// arrange settles the order of the rows. Where the classes' vectors fit into a
+// cache that is their own order: memory is fastest read as it lies. Otherwise the
+// rows of a window are taken class by class, so that the vectors come from
+// memory once a window.
+func (p *population) arrange() {
+	n, w := len(p.labels), p.window()
+	p.order, p.class = make([]int, n), p.labels
+	if p.byClass = len(p.counts)*p.features.Dim() > laneSize; !p.byClass {
+		for i := range p.order {
+			p.order[i] = i
+		}
+		return
 	}
-	b, part := p.held, max(partSize/d, 1)
+	p.class = make([]int, n)
+	at := make([]int, len(p.counts)+1)
+	for lo := 0; lo < n; lo += w {
+		labels := p.labels[lo:min(lo+w, n)]
+		clear(at)
+		for _, j := range labels {
+			at[j+1]++
+		}
+		at[0] = lo
+		for j := range p.counts {
+			at[j+1] += at[j]
+		}
+		for i, j := range labels {
+			p.order[at[j]], p.class[at[j]] = lo+i, j
+			at[j]++
+		}
+	}
+}
+
+// some are the held rows from from to before to of order.
+func (p *population) some(from, to int) some {
+	return some{p.first, 0, p.features.Dim(), p.order[from:to], p.class[from:to]}
+}
+
+// load makes the rows lo to hi-1 be held.
+func (p *population) load(lo, hi int) error {
+	if p.first <= lo && hi <= p.end {
+		return nil
+	}
+	d := p.features.Dim()
+	if p.held == nil {
+		p.held = p.newBuffer(p.window(), d)
+	}
+	p.first, p.end = lo, lo // none, should reading fail
+	part := max(partSize/d, 1)
+	err := parallel((hi-lo+part-1)/part, func(k int) *rowError {
+		from := lo + k*part
+		to := min(from+part, hi)
+		if err := p.held.read(p.features, from, from-lo, to-from); err != nil {
+			return &rowError{from, to, err}
+		}
+		return nil
+	})
+	if err == nil {
+		p.end = hi
+	}
+	return err
+}
+
+// A classSum is Σ_i a_i·(phi(x_i) - centre_j) of each class, a in the order of
+// order.
+type classSum struct {
+	a      []float64
+	centre [][]float64
+	lane   [lanes][][]float64
+}
+
+// pass goes through all features once, window after window, and calls visit with
+// all rows s, those from from to before to of order, some at a time and from
+// several goroutines at once; they are held. It adds them to sum, which may be
+// nil, after visit has set their a.
+func (p *population) pass(visit func(s some, from, to int) *rowError, sum *classSum) error {
+	n, d, w := len(p.labels), p.features.Dim(), p.window()
+	piece := max(pieceSize/d, 1)
 	for lo := 0; lo < n; lo += w {
 		hi := min(lo+w, n)
-		err := parallel((hi-lo+part-1)/part, func(k int) *rowError {
-			from := lo + k*part
-			to := min(from+part, hi)
-			if err := b.read(p.features, from, from-lo, to-from); err != nil {
-				return &rowError{from, to, err}
+		if err := p.load(lo, hi); err != nil {
+			return err
+		}
+		if p.byClass {
+			err := parallel((hi-lo+piece-1)/piece, func(k int) *rowError {
+				from := lo + k*piece
+				to := min(from+piece, hi)
+				return visit(p.some(from, to), from, to)
+			})
+			if err != nil {
+				return err
 			}
-			for i := from; i < to; i++ {
-				if err := visit(i, b, i-lo); err != nil {
-					return &rowError{i, i + 1, err}
+			if sum != nil {
+				p.addClasses(sum, lo, hi)
+			}
+			continue
+		}
+		err := parallel(lanes, func(l int) *rowError {
+			end := lo + (l+1)*(hi-lo)/lanes
+			for from := lo + l*(hi-lo)/lanes; from < end; from += piece {
+				to := min(from+piece, end)
+				s := p.some(from, to)
+				if err := visit(s, from, to); err != nil {
+					return err
+				}
+				if sum != nil {
+					p.held.add(sum.lane[l], sum.a[from:to], s, sum.centre)
 				}
 			}
 			return nil
@@ -137,55 +254,57 @@ func (p *population) pass(visit func(i int, b buffer, at int) error, done func(l
 		if err != nil {
 			return err
 		}
-		if done != nil {
-			done(lo, hi, b)
-		}
 	}
 	return nil
 }
 
-// sumClasses is, class by class, Σ_i a_i·(phi(x_i) - centre_j) in the order of
-// the rows, a_i being what visit returns. A nil centre is zero.
-func (p *population) sumClasses(centre [][]float64, visit func(i int, b buffer, at int) (a float64, err error)) ([][]float64, error) {
-	d := p.features.Dim()
-	sums := make([][]float64, len(p.counts))
-	for j := range sums {
-		sums[j] = make([]float64, d)
+// addClasses adds the held rows lo to hi-1, which are in the order of their
+// classes, class by class and stripe by stripe.
+func (p *population) addClasses(sum *classSum, lo, hi int) {
+	starts := []int{lo}
+	for k := lo + 1; k < hi; k++ {
+		if p.class[k] != p.class[k-1] {
+			starts = append(starts, k)
+		}
 	}
-	a, next := make([]float64, p.window()), make([]int, len(sums)) // next: of the rows of each class
-	type span struct{ class, from, to int }
-	var present []span
+	starts = append(starts, hi)
+	d := p.features.Dim()
 	stripes := (d + stripeSize - 1) / stripeSize
-	err := p.pass(func(i int, b buffer, at int) (err error) {
-		a[at], err = visit(i, b, at)
-		return err
-	}, func(lo, hi int, b buffer) {
-		present = present[:0]
-		for j, rows := range p.rows {
-			from := next[j]
-			for next[j] < len(rows) && rows[next[j]] < hi {
-				next[j]++
-			}
-			if from < next[j] {
-				present = append(present, span{j, from, next[j]})
+	_ = parallel((len(starts)-1)*stripes, func(k int) *rowError { // which cannot fail
+		from, to := starts[k/stripes], starts[k/stripes+1]
+		s := p.some(from, to)
+		s.from = k % stripes * stripeSize
+		s.to = min(s.from+stripeSize, d)
+		p.held.add(sum.lane[0], sum.a[from:to], s, sum.centre)
+		return nil
+	})
+}
+
+// sumClasses is Σ_i a_i·(phi(x_i) - centre_j) of each class, where visit sets a,
+// which is in the order of order.
+func (p *population) sumClasses(centre [][]float64, a []float64, visit func(s some, from, to int) *rowError) ([][]float64, error) {
+	sum := &classSum{a: a, centre: centre}
+	used := sum.lane[:]
+	if p.byClass {
+		used = used[:1]
+	}
+	c, d := len(p.counts), p.features.Dim()
+	all := make([]float64, len(used)*c*d)
+	for l := range used {
+		used[l] = make([][]float64, c)
+		for j := range used[l] {
+			used[l][j] = all[(l*c+j)*d:][:d]
+		}
+	}
+	err := p.pass(visit, sum)
+	for _, more := range used[1:] {
+		for j, v := range more {
+			for k, x := range v {
+				used[0][j][k] += x
 			}
 		}
-		_ = parallel(len(present)*stripes, func(k int) *rowError { // which cannot fail
-			s, from := present[k/stripes], k%stripes*stripeSize
-			to := min(from+stripeSize, d)
-			var mu []float64
-			if centre != nil {
-				mu = centre[s.class][from:to]
-			}
-			for _, i := range p.rows[s.class][s.from:s.to] {
-				if a[i-lo] != 0 {
-					b.add(sums[s.class][from:to], a[i-lo], i-lo, from, mu)
-				}
-			}
-			return nil
-		})
-	})
-	return sums, err
+	}
+	return used[0], err
 }
 
 // inverse is 1/|D| of a deviation whose square is given, 0 if that counts as
@@ -197,15 +316,30 @@ func (p *population) inverse(square float64) float64 {
 	return 0
 }
 
-// addUnit adds u_i = D_i/|D_i|, D_i = phi(x_i) - mu_j, to sum; nothing if row i
-// lies at its class's mean. b has room for a row.
-func (p *population) addUnit(sum []float64, i int, b buffer) *rowError {
-	if err := b.read(p.features, i, 0, 1); err != nil {
-		return &rowError{i, i + 1, err}
-	}
-	mu := p.mean[p.labels[i]]
-	if a := p.inverse(b.square(0, mu)); a != 0 {
-		b.add(sum, a, 0, 0, mu)
+// addUnits adds u_i = D_i/|D_i|, D_i = phi(x_i) - mu_j, of some rows, whose
+// classes are given, to sum[j]; nothing for a row that lies at its class's mean.
+// b has room for a row that is not held, a for as many numbers as there are
+// rows.
+func (p *population) addUnits(sum [][]float64, a []float64, rows, class []int, b buffer) *rowError {
+	for at := 0; at < len(class); {
+		x, s := p.held, some{p.first, 0, p.features.Dim(), rows[at:], nil}
+		n := 0
+		for at+n < len(class) && p.first <= rows[at+n] && rows[at+n] < p.end {
+			n++
+		}
+		if n == 0 {
+			x, s.first, s.list, n = b, rows[at], rows[at:at+1], 1
+			if err := b.read(p.features, rows[at], 0, 1); err != nil {
+				return &rowError{rows[at], rows[at] + 1, err}
+			}
+		}
+		s.class = class[at : at+n]
+		x.squares(a, s, p.mean)
+		for k, square := range a[:n] {
+			a[k] = p.inverse(square)
+		}
+		x.add(sum, a, s, p.mean)
+		at += n
 	}
 	return nil
 }

@@ -18,9 +18,10 @@ type variant struct {
 	point pointwiseKernels
 	peak  peakKernels
 	loss  lossKernels
+	rows  rowKernels
 }
 
-var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo, loss: lossGo}
+var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo, loss: lossGo, rows: rowsGo}
 
 // exact, behind a variant's name and a hyphen or alone, chooses the backend that
 // computes convolutions as the sums that define them, without Winograd's

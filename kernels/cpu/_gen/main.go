@@ -27,6 +27,7 @@ var families = []struct {
 	{"pointwise_amd64.s", amd64, pointwise},
 	{"peak_amd64.s", amd64, peak},
 	{"loss_amd64.s", amd64, loss},
+	{"rows_amd64.s", amd64, sums},
 	{"gemm_arm64.s", arm64, gemmNEON},
 	{"conv_arm64.s", arm64, convNEON},
 	{"norm_arm64.s", arm64, norm},
