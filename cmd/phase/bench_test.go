@@ -199,8 +199,8 @@ func TestBenchLossMSR(t *testing.T) {
 	}{
 		{"loss --times 1", []string{"128x100 daw", "128x100 gradient", "128x100 daw and gradient", "128x100 copy, one thread", "1024x1000 copy, all threads"}},
 		{"loss --batch 3 --classes 5 --times 1", []string{"3x5 daw and gradient", "3x5 copy, all threads"}},
-		{"msr --samples 40 --dim 3 --classes 4 --times 1", []string{"40x3 msr", "40x3 plain sum", "40x3 msr and reading the file", "one class of 50 msr", "one class of 50 pairwise"}},
-		{"msr --classes 2 --times 1 --features " + features, []string{"4x2 msr", "4x2 reading the file"}},
+		{"msr --samples 40 --dim 3 --classes 4 --times 1", []string{"40x3 msr", "40x3 plain sum", "40x3 in memory msr", "one class of 50 msr", "one class of 50 pairwise"}},
+		{"msr --classes 2 --times 1 --features " + features, []string{"4x2 msr", "4x2 in memory plain sum"}},
 	} {
 		var got rowsJSON
 		succeedJSON(t, &got, strings.Fields("bench "+c.args)...)
@@ -219,6 +219,19 @@ func TestBenchLossMSR(t *testing.T) {
 				t.Errorf("bench %s has no row %q: %+v", c.args, w, got.Rows)
 			}
 		}
+	}
+	var got struct{ Rows []weighing }
+	succeedJSON(t, &got, strings.Fields("bench msr --samples 40 --dim 3 --classes 4 --times 1")...)
+	for _, r := range got.Rows {
+		if !near(r.PassMS*float64(r.Passes), r.MedianMS, 1e-9, 0) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if sum, msr := got.Rows[0], got.Rows[1]; sum.OfSum != 1 || msr.Passes != 4 || !near(msr.OfSum, sum.PassMS/msr.PassMS, 1e-9, 0) {
+		t.Errorf("%+v beside %+v", msr, sum)
+	}
+	if out := succeed(t, strings.Fields("bench msr --samples 40 --dim 3 --times 1")...); strings.Count(out, "\n") != 8 || !strings.Contains(out, "of a sum") {
+		t.Errorf("bench msr prints\n%s", out)
 	}
 	refuse(t, exitFailed, []string{"want float32 features (n,d)"}, "bench", "msr", "--features", put(t, []float64{1, 2}, 1, 2))
 	refuse(t, exitFailed, []string{"nowhere.npy"}, "bench", "msr", "--features", "nowhere.npy")

@@ -115,18 +115,25 @@ func Write(w io.Writer, t *tensor.Tensor) error {
 	if t.DType() == tensor.BF16 {
 		return errors.New("npy: the format has no bf16: cast it to f32")
 	}
-	if _, err := w.Write(head(t)); err != nil {
+	if err := WriteHeader(w, t.DType(), t.Shape()); err != nil {
 		return err
 	}
 	return raw.Write(w, t)
 }
 
-// head is the header of t, format version 1.0. NumPy leaves room for the first
-// extent to grow to 21 characters and pads to a multiple of 64 bytes.
-func head(t *tensor.Tensor) []byte {
-	descr := map[tensor.DType]string{tensor.F32: "<f4", tensor.F64: "<f8", tensor.I64: "<i8"}[t.DType()]
+// WriteHeader writes what stands before the elements of an array, for one that is
+// written some rows at a time: raw.Write, in row-major order, is to follow.
+func WriteHeader(w io.Writer, d tensor.DType, s tensor.Shape) error {
+	_, err := w.Write(head(d, s))
+	return err
+}
+
+// head is a header, format version 1.0. NumPy leaves room for the first extent to
+// grow to 21 characters and pads to a multiple of 64 bytes.
+func head(d tensor.DType, s tensor.Shape) []byte {
+	descr := map[tensor.DType]string{tensor.F32: "<f4", tensor.F64: "<f8", tensor.I64: "<i8"}[d]
 	shape, room := "()", 0
-	if s := t.Shape(); len(s) > 0 {
+	if len(s) > 0 {
 		words := make([]string, len(s))
 		for i, d := range s {
 			words[i] = fmt.Sprint(d)
