@@ -6,8 +6,13 @@
 #include "textflag.h"
 
 // func strip16x16AVX512(p *strip)
-TEXT ·strip16x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip16x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -167,6 +172,7 @@ channel:
 	VMOVUPS Z14, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Z15, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -217,12 +223,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Z15, Z15
 	VMOVUPS Z15, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip14x16AVX512(p *strip)
-TEXT ·strip14x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip14x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -368,6 +380,7 @@ channel:
 	VMOVUPS Z12, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Z13, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -412,12 +425,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Z13, Z13
 	VMOVUPS Z13, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip8x16AVX512(p *strip)
-TEXT ·strip8x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip8x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -518,6 +537,7 @@ channel:
 	VMOVUPS Z6, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Z7, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -544,12 +564,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Z7, Z7
 	VMOVUPS Z7, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip7x16AVX512(p *strip)
-TEXT ·strip7x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip7x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -643,6 +669,7 @@ channel:
 	VMOVUPS Z5, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Z6, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -666,12 +693,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Z6, Z6
 	VMOVUPS Z6, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip8x32AVX512(p *strip)
-TEXT ·strip8x32AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip8x32AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -820,6 +853,7 @@ channel:
 	ADDQ R8, BX
 	VMOVUPS Z7, 0(BX)
 	VMOVUPS Z15, 64(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -862,12 +896,18 @@ add:
 	VMOVUPS Z7, 0(BX)
 	VADDPS 64(BX), Z15, Z15
 	VMOVUPS Z15, 64(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip7x32AVX512(p *strip)
-TEXT ·strip7x32AVX512(SB), NOSPLIT, $0-8
+TEXT ·strip7x32AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -1004,6 +1044,7 @@ channel:
 	ADDQ R8, BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z13, 64(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -1041,12 +1082,18 @@ add:
 	VMOVUPS Z6, 0(BX)
 	VADDPS 64(BX), Z13, Z13
 	VMOVUPS Z13, 64(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip8x8AVX2(p *strip)
-TEXT ·strip8x8AVX2(SB), NOSPLIT, $0-8
+TEXT ·strip8x8AVX2(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -1147,6 +1194,7 @@ channel:
 	VMOVUPS Y6, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Y7, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -1173,12 +1221,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Y7, Y7
 	VMOVUPS Y7, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func strip7x8AVX2(p *strip)
-TEXT ·strip7x8AVX2(SB), NOSPLIT, $0-8
+TEXT ·strip7x8AVX2(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ strip_in(AX), SI
 	MOVQ strip_left(AX), R12
 	MOVQ strip_right(AX), R13
@@ -1272,6 +1326,7 @@ channel:
 	VMOVUPS Y5, 0(BX)
 	ADDQ R8, BX
 	VMOVUPS Y6, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 add:
@@ -1295,12 +1350,18 @@ add:
 	ADDQ R8, BX
 	VADDPS 0(BX), Y6, Y6
 	VMOVUPS Y6, 0(BX)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch8x16AVX512(p *gradPatch)
-TEXT ·gradPatch8x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·gradPatch8x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1486,12 +1547,18 @@ last:
 	VMOVUPS Z22, 448(BX)(R8*1)
 	VADDPS 448(BX)(R8*2), Z23, Z23
 	VMOVUPS Z23, 448(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch3x16AVX512(p *gradPatch)
-TEXT ·gradPatch3x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·gradPatch3x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1592,12 +1659,18 @@ last:
 	VMOVUPS Z7, 128(BX)(R8*1)
 	VADDPS 128(BX)(R8*2), Z8, Z8
 	VMOVUPS Z8, 128(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch1x16AVX512(p *gradPatch)
-TEXT ·gradPatch1x16AVX512(SB), NOSPLIT, $0-8
+TEXT ·gradPatch1x16AVX512(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1664,12 +1737,18 @@ last:
 	VMOVUPS Z1, 0(BX)(R8*1)
 	VADDPS 0(BX)(R8*2), Z2, Z2
 	VMOVUPS Z2, 0(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch4x8AVX2(p *gradPatch)
-TEXT ·gradPatch4x8AVX2(SB), NOSPLIT, $0-8
+TEXT ·gradPatch4x8AVX2(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1787,12 +1866,18 @@ last:
 	VMOVUPS Y10, 192(BX)(R8*1)
 	VADDPS 192(BX)(R8*2), Y11, Y11
 	VMOVUPS Y11, 192(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch3x8AVX2(p *gradPatch)
-TEXT ·gradPatch3x8AVX2(SB), NOSPLIT, $0-8
+TEXT ·gradPatch3x8AVX2(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1893,12 +1978,18 @@ last:
 	VMOVUPS Y7, 128(BX)(R8*1)
 	VADDPS 128(BX)(R8*2), Y8, Y8
 	VMOVUPS Y8, 128(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET
 
 // func gradPatch1x8AVX2(p *gradPatch)
-TEXT ·gradPatch1x8AVX2(SB), NOSPLIT, $0-8
+TEXT ·gradPatch1x8AVX2(SB), NOSPLIT, $8-8
 	MOVQ p+0(FP), AX
+	VSTMXCSR 0(SP)
+	MOVL 0(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 4(SP)
+	VLDMXCSR 4(SP)
 	MOVQ gradPatch_x(AX), SI
 	MOVQ gradPatch_dy(AX), DI
 	MOVQ gradPatch_xPixel(AX), R8
@@ -1965,5 +2056,6 @@ last:
 	VMOVUPS Y1, 0(BX)(R8*1)
 	VADDPS 0(BX)(R8*2), Y2, Y2
 	VMOVUPS Y2, 0(BX)(R8*2)
+	VLDMXCSR 0(SP)
 	VZEROUPPER
 	RET

@@ -39,6 +39,7 @@ type tile struct {
 	ldc, cpanel   int
 	cols, tiles   int
 	add           bool
+	denormals     bool      // as in product
 	corner        []float32 // memory for a tile, see single
 }
 
@@ -154,6 +155,10 @@ type product struct {
 	bstep, bpanel int
 	ldc, cpanel   int  // cpanel is panel unless C itself lies in panels
 	add           bool // C += A·B instead of C = A·B
+	// denormals keeps numbers below 2^-126, which some processors multiply a
+	// hundred times slower; else kernels may take them for zeros. To say so to
+	// the processor takes as long as a small product, so Gemm does not.
+	denormals bool
 }
 
 // multiply computes p; s lends the memory for the tiles' description.
@@ -173,7 +178,7 @@ func (g *gemmKernels) multiply(s *scratch, p *product) {
 			if t.runs == 1 {
 				t.next = 0
 			}
-			t.add = p.add || r > 0 || k0 > 0
+			t.add, t.denormals = p.add || r > 0 || k0 > 0, p.denormals
 			g.sweep(t, p, r*p.run+k0*p.cs, (r*p.k+k0)*p.bstep)
 		}
 	}
@@ -326,7 +331,7 @@ func (b *Backend) gemmBlock(w *matrix, i int) {
 	s := b.pool.get(blockM * (blockK + panel))
 	defer b.pool.put(s)
 	p := &s.prod
-	*p = product{m: min(w.rows, w.m-i0), n: min(w.cols, w.width-j0), k: w.depth, a: s.f,
+	*p = product{m: min(w.rows, w.m-i0), n: min(w.cols, w.width-j0), k: w.depth, a: s.f, denormals: true,
 		b: w.packed[j0*w.depth:], bstep: panel, bpanel: panel * w.depth,
 		c: w.c[i0*w.n+w.n0+j0:], ldc: w.n, cpanel: panel, add: w.Add || w.k0 > 0}
 	// A is copied because rows a power of two apart would share cache sets;

@@ -6,8 +6,16 @@
 #include "textflag.h"
 
 // func tile14x32AVX512(p *tile)
-TEXT ·tile14x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile14x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -317,6 +325,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -451,8 +463,16 @@ storeSome:
 	JMP next
 
 // func tile14x16AVX512(p *tile)
-TEXT ·tile14x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile14x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -625,6 +645,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -699,8 +723,16 @@ storeSome:
 	JMP next
 
 // func tile8x32AVX512(p *tile)
-TEXT ·tile8x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile8x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -904,6 +936,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -990,8 +1026,16 @@ storeSome:
 	JMP next
 
 // func tile8x16AVX512(p *tile)
-TEXT ·tile8x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile8x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -1112,6 +1156,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -1162,8 +1210,16 @@ storeSome:
 	JMP next
 
 // func tile7x32AVX512(p *tile)
-TEXT ·tile7x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile7x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -1350,6 +1406,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -1428,8 +1488,16 @@ storeSome:
 	JMP next
 
 // func tile7x16AVX512(p *tile)
-TEXT ·tile7x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile7x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -1542,6 +1610,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -1588,8 +1660,16 @@ storeSome:
 	JMP next
 
 // func tile4x32AVX512(p *tile)
-TEXT ·tile4x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile4x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -1725,6 +1805,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -1779,8 +1863,16 @@ storeSome:
 	JMP next
 
 // func tile4x16AVX512(p *tile)
-TEXT ·tile4x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile4x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -1869,6 +1961,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -1903,8 +1999,16 @@ storeSome:
 	JMP next
 
 // func tile2x32AVX512(p *tile)
-TEXT ·tile2x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile2x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2006,6 +2110,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2044,8 +2152,16 @@ storeSome:
 	JMP next
 
 // func tile2x16AVX512(p *tile)
-TEXT ·tile2x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile2x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2118,6 +2234,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2144,8 +2264,16 @@ storeSome:
 	JMP next
 
 // func tile1x32AVX512(p *tile)
-TEXT ·tile1x32AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile1x32AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2230,6 +2358,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2260,8 +2392,16 @@ storeSome:
 	JMP next
 
 // func tile1x16AVX512(p *tile)
-TEXT ·tile1x16AVX512(SB), NOSPLIT, $16-8
+TEXT ·tile1x16AVX512(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2326,6 +2466,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2348,8 +2492,16 @@ storeSome:
 	JMP next
 
 // func tile6x16AVX2(p *tile)
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $16-8
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2485,6 +2637,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2551,8 +2707,16 @@ storeSome:
 	JMP next
 
 // func tile4x16AVX2(p *tile)
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $16-8
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2662,6 +2826,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2712,8 +2880,16 @@ storeSome:
 	JMP next
 
 // func tile2x16AVX2(p *tile)
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $16-8
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2797,6 +2973,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:
@@ -2831,8 +3011,16 @@ storeSome:
 	JMP next
 
 // func tile1x16AVX2(p *tile)
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $16-8
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $24-8
 	MOVQ p+0(FP), AX
+	CMPB tile_denormals(AX), $0
+	JNE kept
+	VSTMXCSR 16(SP)
+	MOVL 16(SP), BX
+	ORL $0x8040, BX // denormals are zero, flush to zero
+	MOVL BX, 20(SP)
+	VLDMXCSR 20(SP)
+kept:
 	MOVQ tile_c(AX), BX
 	MOVQ BX, 0(SP)
 	MOVQ tile_tiles(AX), CX
@@ -2903,6 +3091,10 @@ next:
 	ADDQ R8, 0(SP)
 	DECQ 8(SP)
 	JNZ tile
+	CMPB tile_denormals(AX), $0
+	JNE end
+	VLDMXCSR 16(SP)
+end:
 	VZEROUPPER
 	RET
 some:

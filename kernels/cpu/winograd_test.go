@@ -214,26 +214,3 @@ func TestWinogradSpoils(t *testing.T) {
 		}
 	}
 }
-
-// TestWinogradDenormals: numbers that are too small for all bits count as zero,
-// and do so in the kernels only.
-func TestWinogradDenormals(t *testing.T) {
-	q := convCase{kernels.Conv2D{Pad: 1}, 1, 32, 8, 8, 48, 3, 3}
-	x, w, dy := q.tensors(rand.New(rand.NewPCG(3, 3)))
-	for i := range tensor.Data[float32](x) {
-		tensor.Data[float32](x)[i] *= 1e-40
-	}
-	for _, b := range winogradBackends(t) {
-		y, dw := fill(rand.New(rand.NewPCG(4, 4)), tensor.Like(dy)), tensor.Like(w)
-		b.Conv2D(q.Conv2D, y, x, w)
-		b.Conv2DGradW(q.Conv2D, kernels.Acc{T: dw, Fresh: true}, x, dy)
-		for _, v := range append(slices.Clone(tensor.Data[float32](y)), tensor.Data[float32](dw)...) {
-			if v != 0 {
-				t.Fatalf("%v: denormal inputs give %v", b, v)
-			}
-		}
-		if v := tensor.Data[float32](x)[0]; v == 0 || v/2 == 0 {
-			t.Fatalf("%v: half of %v is zero", b, v)
-		}
-	}
-}

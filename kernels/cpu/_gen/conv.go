@@ -31,7 +31,8 @@ func strip(a *asm, v vec, pixels, vectors int) {
 	input := weight + 3*vectors
 	inputs := min(3, v.regs-input)
 
-	a.fn(fmt.Sprintf("strip%dx%d%s", pixels, vectors*v.lanes(), v.isa()), "strip")
+	a.fnLocals(fmt.Sprintf("strip%dx%d%s", pixels, vectors*v.lanes(), v.isa()), "strip", 1)
+	a.flush(0)
 	a.load("strip", "in", "SI")
 	a.load("strip", "left", "R12")
 	a.load("strip", "right", "R13")
@@ -126,12 +127,14 @@ func strip(a *asm, v vec, pixels, vectors int) {
 	a.op("CMPB strip_add(AX), $0")
 	a.op("JNE add")
 	out(func(acc int, place string) { a.op("VMOVUPS %s, %s", v.r(acc), place) })
+	a.unflush(0)
 	a.ret()
 	a.label("add")
 	out(func(acc int, place string) {
 		a.op("VADDPS %s, %s, %s", place, v.r(acc), v.r(acc))
 		a.op("VMOVUPS %s, %s", v.r(acc), place)
 	})
+	a.unflush(0)
 	a.ret()
 }
 
@@ -147,7 +150,8 @@ func gradPatch(a *asm, v vec, channels int) {
 	input := behind + 1
 	inputs := min(2, v.regs-input)
 
-	a.fn(fmt.Sprintf("gradPatch%dx%d%s", channels, v.lanes(), v.isa()), "gradPatch")
+	a.fnLocals(fmt.Sprintf("gradPatch%dx%d%s", channels, v.lanes(), v.isa()), "gradPatch", 1)
+	a.flush(0)
 	a.load("gradPatch", "x", "SI")
 	a.load("gradPatch", "dy", "DI")
 	a.loadBytes("gradPatch", "xPixel", "R8")
@@ -213,5 +217,6 @@ func gradPatch(a *asm, v vec, channels int) {
 			a.op("VMOVUPS %s, %s", v.r(acc(c, kx)), place)
 		}
 	}
+	a.unflush(0)
 	a.ret()
 }

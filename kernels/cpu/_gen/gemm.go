@@ -60,7 +60,11 @@ func tile(a *asm, v vec, rows, panels int) {
 	// the stack: where it begins in C and the tiles that are left.
 	const begin, runs, c, tiles = "R15", "R14", "0(SP)", "8(SP)"
 
-	a.fnLocals(fmt.Sprintf("tile%dx%d%s", rows, panels*16, v.isa()), "tile", 2)
+	a.fnLocals(fmt.Sprintf("tile%dx%d%s", rows, panels*16, v.isa()), "tile", 3)
+	a.op("CMPB tile_denormals(AX), $0")
+	a.op("JNE kept")
+	a.flush(2)
+	a.label("kept")
 	a.load("tile", "c", "BX")
 	a.op("MOVQ BX, %s", c)
 	a.load("tile", "tiles", "CX")
@@ -175,6 +179,10 @@ func tile(a *asm, v vec, rows, panels int) {
 	a.op("ADDQ R8, %s", c)
 	a.op("DECQ %s", tiles)
 	a.op("JNZ tile")
+	a.op("CMPB tile_denormals(AX), $0")
+	a.op("JNE end")
+	a.unflush(2)
+	a.label("end")
 	a.ret()
 
 	// Not all columns of the last panel: a mask says which. Without registers for
