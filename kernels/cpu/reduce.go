@@ -81,9 +81,13 @@ func (b *Backend) SumSquares(dst, x *tensor.Tensor) {
 	s := b.pool.get(2 * 16 * items)
 	sums := doubles(s.f) // 16 of each item
 	clear(sums)
-	spread(x.Size(), func(lo, hi int) {
-		b.point.sumSquares((*[16]float64)(sums[lo/block*16:]), part(x, lo, hi))
-	})
+	if n := x.Size(); n <= block { // without a closure, which is allocated
+		b.point.sumSquares((*[16]float64)(sums), part(x, 0, n))
+	} else {
+		spread(n, func(lo, hi int) {
+			b.point.sumSquares((*[16]float64)(sums[lo/block*16:]), part(x, lo, hi))
+		})
+	}
 	total := &tensor.Data[float64](dst)[0]
 	for _, v := range sums {
 		*total += v

@@ -5,78 +5,132 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func rowSumAVX512(p *rowSums)
-TEXT ·rowSumAVX512(SB), NOSPLIT, $0-8
+// func wideSumAVX512(p *wideSum)
+TEXT ·wideSumAVX512(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
-	MOVQ rowSums_n(AX), CX
+	MOVQ wideSum_x(AX), SI
+	MOVQ wideSum_steps(AX), CX
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
 	PCALIGN $32
 step:
 	VCVTPS2PD 0(SI), Z0
 	VADDPD Z0, Z2, Z2
 	VCVTPS2PD 32(SI), Z1
 	VADDPD Z1, Z3, Z3
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
 	ADDQ $64, SI
 	DECQ CX
 	JNZ step
 	VADDPD Z3, Z2, Z2
-	VADDPD rowSums_square(AX), Z2, Z2
-	VMOVUPD Z2, rowSums_square(AX)
+	VEXTRACTF64X4 $1, Z2, Y0
+	VADDPD Y0, Y2, Y2
+	VEXTRACTF128 $1, Y2, X0
+	VADDPD X0, X2, X2
+	VPERMILPD $1, X2, X0
+	VADDSD X0, X2, X2
+	VMOVSD X2, wideSum_sum(AX)
 	VZEROUPPER
 	RET
 
-// func rowSquareAVX512(p *rowSums)
-TEXT ·rowSquareAVX512(SB), NOSPLIT, $0-8
+// func rowSquaresAVX512(p *rowSums)
+TEXT ·rowSquaresAVX512(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_square(AX), R11
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
-	MOVQ rowSums_n(AX), CX
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
 	VXORPS X2, X2, X2
 	VXORPS X3, X3, X3
-	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Z0
 	VSUBPD 0(DI), Z0, Z0
 	VFMADD231PD Z0, Z0, Z2
 	VCVTPS2PD 32(SI), Z1
 	VSUBPD 64(DI), Z1, Z1
 	VFMADD231PD Z1, Z1, Z3
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	DECQ CX
 	JNZ step
 	VADDPD Z3, Z2, Z2
-	VADDPD rowSums_square(AX), Z2, Z2
-	VMOVUPD Z2, rowSums_square(AX)
+	VEXTRACTF64X4 $1, Z2, Y0
+	VADDPD Y0, Y2, Y2
+	VEXTRACTF128 $1, Y2, X0
+	VADDPD X0, X2, X2
+	VPERMILPD $1, X2, X0
+	VADDSD X0, X2, X2
+	VADDSD (R11), X2, X2
+	VMOVSD X2, (R11)
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET
 
-// func rowDotAVX512(p *rowSums)
-TEXT ·rowDotAVX512(SB), NOSPLIT, $0-8
+// func rowDotsAVX512(p *rowSums)
+TEXT ·rowDotsAVX512(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_square(AX), R11
+	MOVQ rowSums_dot(AX), R12
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
 	MOVQ rowSums_s(AX), DX
-	MOVQ rowSums_n(AX), CX
+	MOVQ (DX)(BX*8), DX
+	LEAQ (DX)(CX*8), DX
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
 	VXORPS X2, X2, X2
-	VXORPS X3, X3, X3
 	VXORPS X4, X4, X4
+	VXORPS X3, X3, X3
 	VXORPS X5, X5, X5
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Z0
 	VSUBPD 0(DI), Z0, Z0
 	VFMADD231PD Z0, Z0, Z2
@@ -85,33 +139,76 @@ step:
 	VSUBPD 64(DI), Z1, Z1
 	VFMADD231PD Z1, Z1, Z3
 	VFMADD231PD 64(DX), Z1, Z5
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	ADDQ $128, DX
 	DECQ CX
 	JNZ step
 	VADDPD Z3, Z2, Z2
-	VADDPD rowSums_square(AX), Z2, Z2
-	VMOVUPD Z2, rowSums_square(AX)
+	VEXTRACTF64X4 $1, Z2, Y0
+	VADDPD Y0, Y2, Y2
+	VEXTRACTF128 $1, Y2, X0
+	VADDPD X0, X2, X2
+	VPERMILPD $1, X2, X0
+	VADDSD X0, X2, X2
+	VADDSD (R11), X2, X2
+	VMOVSD X2, (R11)
 	VADDPD Z5, Z4, Z4
-	VADDPD rowSums_dot(AX), Z4, Z4
-	VMOVUPD Z4, rowSums_dot(AX)
+	VEXTRACTF64X4 $1, Z4, Y0
+	VADDPD Y0, Y4, Y4
+	VEXTRACTF128 $1, Y4, X0
+	VADDPD X0, X4, X4
+	VPERMILPD $1, X4, X0
+	VADDSD X0, X4, X4
+	VADDSD (R12), X4, X4
+	VMOVSD X4, (R12)
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET
 
-// func rowAddAVX512(p *rowSums)
-TEXT ·rowAddAVX512(SB), NOSPLIT, $0-8
+// func rowAddsAVX512(p *rowSums)
+TEXT ·rowAddsAVX512(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_a(AX), R11
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
 	MOVQ rowSums_s(AX), DX
-	MOVQ rowSums_n(AX), CX
-	VBROADCASTSD rowSums_a(AX), Z15
+	MOVQ (DX)(BX*8), DX
+	LEAQ (DX)(CX*8), DX
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
+	VBROADCASTSD (R11), Z15
+	MOVQ (R11), R12
+	ADDQ R12, R12 // without the sign
+	JZ added
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Z0
 	VSUBPD 0(DI), Z0, Z0
 	VFMADD213PD 0(DX), Z15, Z0
@@ -120,30 +217,31 @@ step:
 	VSUBPD 64(DI), Z1, Z1
 	VFMADD213PD 64(DX), Z15, Z1
 	VMOVUPD Z1, 64(DX)
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	ADDQ $128, DX
 	DECQ CX
 	JNZ step
+added:
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET
 
-// func rowSumAVX2(p *rowSums)
-TEXT ·rowSumAVX2(SB), NOSPLIT, $0-8
+// func wideSumAVX2(p *wideSum)
+TEXT ·wideSumAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
-	MOVQ rowSums_n(AX), CX
+	MOVQ wideSum_x(AX), SI
+	MOVQ wideSum_steps(AX), CX
 	VXORPS X4, X4, X4
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	VXORPS X8, X8, X8
-	VXORPS X9, X9, X9
-	VXORPS X10, X10, X10
-	VXORPS X11, X11, X11
 	PCALIGN $32
 step:
 	VCVTPS2PD 0(SI), Y0
@@ -154,36 +252,54 @@ step:
 	VADDPD Y2, Y6, Y6
 	VCVTPS2PD 48(SI), Y3
 	VADDPD Y3, Y7, Y7
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
 	ADDQ $64, SI
 	DECQ CX
 	JNZ step
 	VADDPD Y6, Y4, Y4
 	VADDPD Y7, Y5, Y5
 	VADDPD Y5, Y4, Y4
-	VADDPD rowSums_square(AX), Y4, Y4
-	VMOVUPD Y4, rowSums_square(AX)
+	VEXTRACTF128 $1, Y4, X0
+	VADDPD X0, X4, X4
+	VPERMILPD $1, X4, X0
+	VADDSD X0, X4, X4
+	VMOVSD X4, wideSum_sum(AX)
 	VZEROUPPER
 	RET
 
-// func rowSquareAVX2(p *rowSums)
-TEXT ·rowSquareAVX2(SB), NOSPLIT, $0-8
+// func rowSquaresAVX2(p *rowSums)
+TEXT ·rowSquaresAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_square(AX), R11
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
-	MOVQ rowSums_n(AX), CX
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
 	VXORPS X4, X4, X4
 	VXORPS X5, X5, X5
 	VXORPS X6, X6, X6
 	VXORPS X7, X7, X7
-	VXORPS X8, X8, X8
-	VXORPS X9, X9, X9
-	VXORPS X10, X10, X10
-	VXORPS X11, X11, X11
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Y0
 	VSUBPD 0(DI), Y0, Y0
 	VFMADD231PD Y0, Y0, Y4
@@ -196,8 +312,7 @@ step:
 	VCVTPS2PD 48(SI), Y3
 	VSUBPD 96(DI), Y3, Y3
 	VFMADD231PD Y3, Y3, Y7
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	DECQ CX
@@ -205,29 +320,63 @@ step:
 	VADDPD Y6, Y4, Y4
 	VADDPD Y7, Y5, Y5
 	VADDPD Y5, Y4, Y4
-	VADDPD rowSums_square(AX), Y4, Y4
-	VMOVUPD Y4, rowSums_square(AX)
+	VEXTRACTF128 $1, Y4, X0
+	VADDPD X0, X4, X4
+	VPERMILPD $1, X4, X0
+	VADDSD X0, X4, X4
+	VADDSD (R11), X4, X4
+	VMOVSD X4, (R11)
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET
 
-// func rowDotAVX2(p *rowSums)
-TEXT ·rowDotAVX2(SB), NOSPLIT, $0-8
+// func rowDotsAVX2(p *rowSums)
+TEXT ·rowDotsAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_square(AX), R11
+	MOVQ rowSums_dot(AX), R12
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
 	MOVQ rowSums_s(AX), DX
-	MOVQ rowSums_n(AX), CX
+	MOVQ (DX)(BX*8), DX
+	LEAQ (DX)(CX*8), DX
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
 	VXORPS X4, X4, X4
-	VXORPS X5, X5, X5
-	VXORPS X6, X6, X6
-	VXORPS X7, X7, X7
 	VXORPS X8, X8, X8
+	VXORPS X5, X5, X5
 	VXORPS X9, X9, X9
+	VXORPS X6, X6, X6
 	VXORPS X10, X10, X10
+	VXORPS X7, X7, X7
 	VXORPS X11, X11, X11
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Y0
 	VSUBPD 0(DI), Y0, Y0
 	VFMADD231PD Y0, Y0, Y4
@@ -244,8 +393,7 @@ step:
 	VSUBPD 96(DI), Y3, Y3
 	VFMADD231PD Y3, Y3, Y7
 	VFMADD231PD 96(DX), Y3, Y11
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	ADDQ $128, DX
@@ -254,27 +402,67 @@ step:
 	VADDPD Y6, Y4, Y4
 	VADDPD Y7, Y5, Y5
 	VADDPD Y5, Y4, Y4
-	VADDPD rowSums_square(AX), Y4, Y4
-	VMOVUPD Y4, rowSums_square(AX)
+	VEXTRACTF128 $1, Y4, X0
+	VADDPD X0, X4, X4
+	VPERMILPD $1, X4, X0
+	VADDSD X0, X4, X4
+	VADDSD (R11), X4, X4
+	VMOVSD X4, (R11)
 	VADDPD Y10, Y8, Y8
 	VADDPD Y11, Y9, Y9
 	VADDPD Y9, Y8, Y8
-	VADDPD rowSums_dot(AX), Y8, Y8
-	VMOVUPD Y8, rowSums_dot(AX)
+	VEXTRACTF128 $1, Y8, X0
+	VADDPD X0, X8, X8
+	VPERMILPD $1, X8, X0
+	VADDSD X0, X8, X8
+	VADDSD (R12), X8, X8
+	VMOVSD X8, (R12)
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET
 
-// func rowAddAVX2(p *rowSums)
-TEXT ·rowAddAVX2(SB), NOSPLIT, $0-8
+// func rowAddsAVX2(p *rowSums)
+TEXT ·rowAddsAVX2(SB), NOSPLIT, $0-8
 	MOVQ p+0(FP), AX
-	MOVQ rowSums_x(AX), SI
-	MOVQ rowSums_next(AX), R8
+	MOVQ rowSums_list(AX), R8
+	MOVQ rowSums_class(AX), R9
+	MOVQ rowSums_n(AX), R10
+	MOVQ rowSums_a(AX), R11
+	MOVQ rowSums_from(AX), CX
+	MOVQ rowSums_x(AX), R13
+	LEAQ (R13)(CX*4), R13
+row:
+	MOVQ (R8), SI
+	SUBQ rowSums_first(AX), SI
+	IMULQ rowSums_stride(AX), SI
+	LEAQ (R13)(SI*4), SI
+	MOVQ rowSums_from(AX), CX
+	MOVQ (R9), BX
+	LEAQ (BX)(BX*2), BX // three words a slice
 	MOVQ rowSums_mu(AX), DI
+	MOVQ (DI)(BX*8), DI
+	LEAQ (DI)(CX*8), DI
 	MOVQ rowSums_s(AX), DX
-	MOVQ rowSums_n(AX), CX
-	VBROADCASTSD rowSums_a(AX), Y15
+	MOVQ (DX)(BX*8), DX
+	LEAQ (DX)(CX*8), DX
+	MOVQ rowSums_ahead(AX), CX
+	MOVQ (R8)(CX*8), BX
+	SUBQ rowSums_first(AX), BX
+	IMULQ rowSums_stride(AX), BX
+	LEAQ (R13)(BX*4), BX
+	MOVQ rowSums_steps(AX), CX
+	VBROADCASTSD (R11), Y15
+	MOVQ (R11), R12
+	ADDQ R12, R12 // without the sign
+	JZ added
 	PCALIGN $32
 step:
+	PREFETCHT0 (BX)
 	VCVTPS2PD 0(SI), Y0
 	VSUBPD 0(DI), Y0, Y0
 	VFMADD213PD 0(DX), Y15, Y0
@@ -291,12 +479,18 @@ step:
 	VSUBPD 96(DI), Y3, Y3
 	VFMADD213PD 96(DX), Y15, Y3
 	VMOVUPD Y3, 96(DX)
-	PREFETCHT0 (R8)
-	ADDQ $64, R8
+	ADDQ $64, BX
 	ADDQ $64, SI
 	ADDQ $128, DI
 	ADDQ $128, DX
 	DECQ CX
 	JNZ step
+added:
+	ADDQ $8, R8
+	ADDQ $8, R9
+	ADDQ $8, R11
+	ADDQ $8, R12
+	DECQ R10
+	JNZ row
 	VZEROUPPER
 	RET

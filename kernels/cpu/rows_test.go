@@ -19,10 +19,10 @@ func TestRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range []int{0, 1, 7, 15, 16, 17, 31, 32, 33, 64, 100, sumAtOnce - 1, sumAtOnce + 17, 2*sumAtOnce + 16} {
-			const n = 5
+			const n = 20
 			r := rand.New(rand.NewPCG(1, uint64(d)))
 			stride := d + 3
-			rows := kernels.Rows{X: make([]float32, 1+n*stride)[1:], First: 10, Stride: stride, From: 2, To: d + 2, List: []int{12, 10, 14}, Class: []int{1, 0, 1}}
+			rows := kernels.Rows{X: make([]float32, 1+n*stride)[1:], First: 10, Stride: stride, From: 2, To: d + 2, List: []int{12, 10, 14, 11, 28, 13, 29, 20, 15, 16, 17, 18}, Class: []int{1, 0, 1, 1, 0, 0, 1, 0, 1}}
 			for i := range rows.X {
 				rows.X[i] = float32(3 + r.NormFloat64())
 			}
@@ -35,8 +35,8 @@ func TestRows(t *testing.T) {
 			}
 			mu, s, sum := vectors(3, .1), vectors(0, 1), vectors(0, 1)
 			want := [][]float64{slices.Clone(sum[0]), slices.Clone(sum[1])}
-			a := []float64{.7, 0, -.3}
-			square, again, dot := make([]float64, 3), make([]float64, 3), make([]float64, 3)
+			a := []float64{.7, 0, -.3, 1, 2, -1, .5, 0, .1}
+			square, again, dot := make([]float64, 9), make([]float64, 9), make([]float64, 9)
 			b.RowSquares(square, rows, mu)
 			b.RowDots(again, dot, rows, mu, s)
 			near := func(what string, got, want, size float64) {
