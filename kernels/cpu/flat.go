@@ -34,25 +34,29 @@ func (b *Backend) flat(g *gather, first, end int) {
 	}
 }
 
-// gradDepth is how many places, of some numbers each, go into a partial sum at
-// once: as many as the second cache holds beside it.
-func gradDepth(numbers int) int { return max(64, min(256, (192<<10)/numbers)) }
+// flatChannels and flatDepth are how many channels of how many pixels a weight
+// gradient copies at once: with their partial sums a part of the second cache.
+const flatChannels, flatDepth = 256, 256
 
 // flatGradW computes what the images first to end-1 give to a partial sum, or
 // adds it, for some outputs from o on: (pixels)ᵀ · dy.
 func (b *Backend) flatGradW(g *weightGrad, partial []float32, first, end, o int, add bool) {
 	outs := min(pieceOutputs, g.out-o)
-	depth := gradDepth(g.in)
-	s := b.pool.get(depth * (g.stride() + ceil(outs, panel)*panel))
+	stride := oddLines(min(flatChannels, g.in))
+	s := b.pool.get(flatDepth * (stride + ceil(outs, panel)*panel))
 	defer b.pool.put(s)
 	p := &s.prod
-	*p = product{m: g.in, a: s.f, rs: 1, cs: g.stride(), c: partial[o/panel*g.in*panel:], ldc: panel, cpanel: g.in * panel, add: add}
-	for i := first * g.h * g.w; i < end*g.h*g.w; i += depth {
-		p.k = min(depth, end*g.h*g.w-i)
-		b.gemm.copyRows(s, p.k, g.in, s.f, p.cs, g.src[i*g.in:], g.in)
-		b.outputGrads(g, s, p, s.f[depth*g.stride():], i, p.k, o, outs)
-		b.gemm.multiply(s, p)
-		p.add = true
+	last := end * g.h * g.w
+	for c := 0; c < g.in; c += flatChannels {
+		*p = product{m: min(flatChannels, g.in-c), a: s.f, rs: 1, cs: stride,
+			c: partial[(o/panel*g.in+c)*panel:], ldc: panel, cpanel: g.in * panel, add: add}
+		for i := first * g.h * g.w; i < last; i += flatDepth {
+			p.k = min(flatDepth, last-i)
+			b.gemm.copyRows(s, p.k, p.m, s.f, stride, g.src[i*g.in+c:], g.in)
+			b.outputGrads(g, s, p, s.f[flatDepth*stride:], i, p.k, o, outs)
+			b.gemm.multiply(s, p)
+			p.add = true
+		}
 	}
 }
 

@@ -103,14 +103,21 @@ type rowCopy struct {
 	dstStep, srcStep int
 }
 
+// copyFloats bounds the floats in one call of a copy, for some 30 µs from
+// memory.
+const copyFloats = 64 << 10
+
 // copyRows runs a rowCopy by way of s.
 func (g *gemmKernels) copyRows(s *scratch, rows, n int, dst []float32, dstStep int, src []float32, srcStep int) {
 	if rows <= 0 || n <= 0 {
 		return
 	}
 	_, _ = dst[(rows-1)*dstStep+n-1], src[(rows-1)*srcStep+n-1]
-	s.copy = rowCopy{dst: dst, src: src, rows: rows, n: n, dstStep: dstStep, srcStep: srcStep}
-	g.copy(&s.copy)
+	most := max(1, copyFloats/n)
+	for r := 0; r < rows; r += most {
+		s.copy = rowCopy{dst: dst[r*dstStep:], src: src[r*srcStep:], rows: min(most, rows-r), n: n, dstStep: dstStep, srcStep: srcStep}
+		g.copy(&s.copy)
+	}
 }
 
 // A transposition writes 16 rows of n floats, srcStep apart, as n rows of 16

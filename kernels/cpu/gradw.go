@@ -249,6 +249,10 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int, a
 	}
 }
 
+// gradDepth is how many places, of some numbers each, go into a partial sum at
+// once: as many as the second cache holds beside it.
+func gradDepth(numbers int) int { return max(64, min(256, (192<<10)/numbers)) }
+
 // loweredGradW computes what the images first to end-1 give to a partial sum, or
 // adds it, for some outputs of a group, from o on: (lowered images)ᵀ · dy, block
 // by block.
