@@ -92,7 +92,7 @@ type Result struct {
 // weigh alike. A deviation counts as zero up to 1e-8·(1 + max_i |phi(x_i)|).
 //
 // Except for Abs and RMS, memory is O(C d) and some numbers a sample, time
-// O(N d) in four passes over the features.
+// O(N d) in four passes over the features, which are read once if they are few.
 //
 // It is an error if a setting is out of its range, lengths differ, a label is
 // no class, a class has no samples, a feature is not finite, or Literal has
