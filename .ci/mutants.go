@@ -274,13 +274,22 @@ var mutants = []mutant{
 		{"kernels/cpu/lowered.go", "c: g.dst[at+group*g.out:]", "c: g.dst[at+(g.groups-1-group)*g.out:]"},
 	}},
 	{"tile-reaches-beyond-the-last-column", "kernels/cpu TestGemm", []edit{
-		{"kernels/cpu/gemm.go", "if all.cols < panel {", "if all.cols < panel-1 {"},
+		{"kernels/cpu/gemm_go.go", "[:min(4, t.cols-q)]", "[:min(4, t.cols-q+1)]"},
 	}},
 	{"edge-tile-overwrites", "kernels/cpu TestGemm", []edit{
-		{"kernels/cpu/gemm.go", "\t\t\t\t\tif all.add {\n\t\t\t\t\t\tv += out[q*all.ldc+j]\n\t\t\t\t\t}\n", ""},
+		{"kernels/cpu/gemm_go.go", "c[j] = sums[j] + c[j]", "c[j] = sums[j]"},
 	}},
 	{"later-depths-overwrite", "kernels/cpu TestGemm", []edit{
 		{"kernels/cpu/gemm.go", "add: w.Add || w.k0 > 0}", "add: w.Add}"},
+	}},
+	{"shortcut-of-a-branch-forgotten", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
+		{"kernels/cpu/branch_grad.go", "if i == last && dshortcut.T != dx.T {", "if i > last {"},
+	}},
+	{"branch-sums-before-relus-mask", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
+		{"kernels/cpu/branch_grad.go", "\t\t\tl.point.reluGrad(d, seen[lo-start:hi-start], d)\n", ""},
+	}},
+	{"plans-outlive-the-size-of-images", "nn TestPlans", []edit{
+		{"kernels/cpu/branch_eval.go", "&& plan.image.Equal(x.Shape()[1:])", ""},
 	}},
 	{"workers-are-not-awaited", "kernels/cpu TestPar", []edit{
 		{"kernels/cpu/par.go", "\tc.wait(helpers.close(c))\n", "\thelpers.close(c)\n"},

@@ -184,6 +184,43 @@ func TestMSRStreamsAndIsDeterministic(t *testing.T) {
 	wantError(t, err, "rows 0 to ", "timeout")
 }
 
+// Float32 features, whose sums the host makes in vectors, give the same bits
+// whatever GOMAXPROCS is, few or many of them, and the weights of the same
+// numbers in float64.
+func TestMSRVectorsAreDeterministic(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, size := range []struct{ n, d, classes int }{{500, 7, 3}, {3000, 64, 20}, {5000, 600, 11}} {
+		r := rand.New(rand.NewPCG(uint64(size.n), 5))
+		x, y := make([]float32, size.n*size.d), make([]float64, size.n*size.d)
+		for i := range x {
+			x[i] = float32(r.NormFloat64())
+			y[i] = float64(x[i])
+		}
+		labels := make([]int, size.n)
+		for i := range labels {
+			labels[i] = min(i%size.classes, i%(2*size.classes))
+		}
+		m := DefaultMSR()
+		weigh := func(f Features) Result {
+			w, err := m.Weights(f, labels, size.classes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		want := weigh(Rows(tensor.Of(x, size.n, size.d)))
+		near(t, "float64", weigh(Rows(tensor.Of(y, size.n, size.d))).Sample, want.Sample, 1e-9)
+		for _, procs := range []int{2, 5} {
+			runtime.GOMAXPROCS(procs)
+			got := weigh(Rows(tensor.Of(x, size.n, size.d)))
+			near(t, "sample", got.Sample, want.Sample, 0)
+			near(t, "means", got.Means, want.Means, 0)
+			near(t, "areas", got.Areas, want.Areas, 0)
+		}
+		runtime.GOMAXPROCS(1)
+	}
+}
+
 // streamed lets features be read by each pass, however small they are, in windows
 // of some numbers.
 func streamed(t *testing.T, window int) {

@@ -57,3 +57,35 @@ func sumChunksNEON(p *chunkSum)
 
 //go:noescape
 func copyRowsNEON(p *rowCopy)
+
+// single makes a kernel of any tiles from one for a single run, tile and panel
+// with all its columns.
+func single(rows int, run func(t *tile)) tileKernel {
+	return tileKernel{rows, func(t *tile) {
+		all := *t
+		for i := range all.tiles {
+			out := all.c[i*rows*all.ldc:]
+			t.c, t.ldc = out, all.ldc
+			if all.cols < panel {
+				t.c, t.ldc = t.corner, panel
+			}
+			for r := range all.runs {
+				t.a, t.b = all.a[i*rows*all.rs+r*(all.k*all.cs+all.next):], all.b[r*all.k*all.bstep:]
+				t.add = r > 0 || all.add && all.cols == panel
+				run(t)
+			}
+			if all.cols == panel {
+				continue
+			}
+			for q := range rows {
+				for j, v := range t.corner[q*panel:][:all.cols] {
+					if all.add {
+						v += out[q*all.ldc+j]
+					}
+					out[q*all.ldc+j] = v
+				}
+			}
+		}
+		*t = all
+	}}
+}

@@ -98,8 +98,9 @@ type placeProducts struct {
 // while it multiplies: some lines before each group of rows.
 type stream struct {
 	memory []float32
-	at     int // bytes asked for so far
-	lines  int
+	//lint:ignore U1000 the assembly counts in it
+	at    int // bytes asked for so far
+	lines int
 }
 
 // over spreads the request for x over n groups of rows.
