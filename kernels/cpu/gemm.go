@@ -39,8 +39,7 @@ type tile struct {
 	ldc, cpanel   int
 	cols, tiles   int
 	add           bool
-	denormals     bool      // as in product
-	corner        []float32 // memory for a tile, see single
+	denormals     bool // as in product
 }
 
 // check panics unless the tiles lie inside their slices: assembly would not.
@@ -145,7 +144,6 @@ func (g *gemmKernels) multiply(s *scratch, p *product) {
 		most = min(runs, maxDepth/max(1, p.k)) // runs at once
 	}
 	t := &s.tile
-	t.corner = s.corner[:]
 	t.rs, t.cs, t.bstep, t.bpanel, t.ldc, t.cpanel = p.rs, p.cs, p.bstep, p.bpanel, p.ldc, p.cpanel
 	for r := 0; r < runs; r += most {
 		t.runs = min(most, runs-r)

@@ -3,19 +3,20 @@
 package cpu
 
 var gemmNEON = gemmKernels{
-	narrow: []tileKernel{single(6, tile6x16NEON), single(4, tile4x16NEON), single(2, tile2x16NEON), single(1, tile1x16NEON)},
+	narrow: []tileKernel{{6, tile6x16NEON}, {4, tile4x16NEON}, {2, tile2x16NEON}, {1, tile1x16NEON}},
 	sum:    sumChunksNEON,
 	copy:   copyRowsNEON,
 }
 
-// The tile kernels equal this loop, for the number of rows in their names, which
-// is one tile, one run and all columns (see single):
+// The tile kernels equal this loop, for the number of rows in their names:
 //
-//	for i := range rows {
-//		for q := range 16 {
+//	for i := range rows * t.tiles {
+//		for q := range t.cols {
 //			sum := 0
-//			for l := range t.k {
-//				sum += t.a[i*t.rs+l*t.cs] * t.b[l*t.bstep+q]
+//			for r := range t.runs {
+//				for l := range t.k {
+//					sum += t.a[i*t.rs+r*(t.k*t.cs+t.next)+l*t.cs] * t.b[(r*t.k+l)*t.bstep+q]
+//				}
 //			}
 //			if t.add {
 //				sum += t.c[i*t.ldc+q]
@@ -57,35 +58,3 @@ func sumChunksNEON(p *chunkSum)
 
 //go:noescape
 func copyRowsNEON(p *rowCopy)
-
-// single makes a kernel of any tiles from one for a single run, tile and panel
-// with all its columns.
-func single(rows int, run func(t *tile)) tileKernel {
-	return tileKernel{rows, func(t *tile) {
-		all := *t
-		for i := range all.tiles {
-			out := all.c[i*rows*all.ldc:]
-			t.c, t.ldc = out, all.ldc
-			if all.cols < panel {
-				t.c, t.ldc = t.corner, panel
-			}
-			for r := range all.runs {
-				t.a, t.b = all.a[i*rows*all.rs+r*(all.k*all.cs+all.next):], all.b[r*all.k*all.bstep:]
-				t.add = r > 0 || all.add && all.cols == panel
-				run(t)
-			}
-			if all.cols == panel {
-				continue
-			}
-			for q := range rows {
-				for j, v := range t.corner[q*panel:][:all.cols] {
-					if all.add {
-						v += out[q*all.ldc+j]
-					}
-					out[q*all.ldc+j] = v
-				}
-			}
-		}
-		*t = all
-	}}
-}

@@ -6,22 +6,32 @@
 #include "textflag.h"
 
 // func tile6x16NEON(p *tile)
-TEXT ·tile6x16NEON(SB), NOSPLIT, $0-8
+TEXT ·tile6x16NEON(SB), NOSPLIT, $384-8
 	MOVD p+0(FP), R0
-	MOVD tile_a(R0), R1
-	MOVD tile_b(R0), R7
-	MOVD tile_k(R0), R8
+	MOVD tile_a(R0), R14
+	MOVD tile_c(R0), R15
+	MOVD tile_tiles(R0), R16
+	MOVD tile_cols(R0), R20
+	MOVBU tile_add(R0), R21
 	MOVD tile_rs(R0), R9
 	LSL $2, R9
 	MOVD tile_cs(R0), R10
 	LSL $2, R10
 	MOVD tile_bstep(R0), R11
 	LSL $2, R11
+	MOVD tile_next(R0), R13
+	LSL $2, R13
+	MOVD tile_ldc(R0), R19
+	LSL $2, R19
+tile:
+	MOVD R14, R1
 	ADD R9, R1, R2
 	ADD R9, R2, R3
 	ADD R9, R3, R4
 	ADD R9, R4, R5
 	ADD R9, R5, R6
+	MOVD tile_b(R0), R7
+	MOVD tile_runs(R0), R12
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -46,6 +56,8 @@ TEXT ·tile6x16NEON(SB), NOSPLIT, $0-8
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
+run:
+	MOVD tile_k(R0), R8
 	PCALIGN $32
 step:
 	VLD1.P (R7)(R11), [V24.S4, V25.S4, V26.S4, V27.S4]
@@ -81,72 +93,127 @@ step:
 	VFMLA V29.S4, V27.S4, V23.S4
 	SUBS $1, R8
 	BNE step
-	MOVD tile_c(R0), R1
-	MOVD tile_ldc(R0), R9
-	LSL $2, R9
-	MOVBU tile_add(R0), R2
-	CBNZ R2, add
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R9)
-	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R9)
-	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R1)(R9)
-	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R1)(R9)
-	RET
+	ADD R13, R1
+	ADD R13, R2
+	ADD R13, R3
+	ADD R13, R4
+	ADD R13, R5
+	ADD R13, R6
+	SUBS $1, R12
+	BNE run
+	CMP $16, R20
+	BNE some
+	MOVD R15, R1
+	CBNZ R21, add
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R19)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R19)
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R1)(R19)
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R1)(R19)
+	B next
 add:
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
 	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
 	WORD $0x4e3ad442 // fadd v2.4s, v2.4s, v26.4s
 	WORD $0x4e3bd463 // fadd v3.4s, v3.4s, v27.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
 	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
 	WORD $0x4e3ad4c6 // fadd v6.4s, v6.4s, v26.4s
 	WORD $0x4e3bd4e7 // fadd v7.4s, v7.4s, v27.4s
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
 	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
 	WORD $0x4e3ad54a // fadd v10.4s, v10.4s, v26.4s
 	WORD $0x4e3bd56b // fadd v11.4s, v11.4s, v27.4s
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R9)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R19)
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
 	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
 	WORD $0x4e3ad5ce // fadd v14.4s, v14.4s, v26.4s
 	WORD $0x4e3bd5ef // fadd v15.4s, v15.4s, v27.4s
-	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R9)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R19)
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
 	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
 	WORD $0x4e3ad652 // fadd v18.4s, v18.4s, v26.4s
 	WORD $0x4e3bd673 // fadd v19.4s, v19.4s, v27.4s
-	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R1)(R9)
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R1)(R19)
 	VLD1 (R1), [V24.S4, V25.S4, V26.S4, V27.S4]
 	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
 	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
 	WORD $0x4e3ad6d6 // fadd v22.4s, v22.4s, v26.4s
 	WORD $0x4e3bd6f7 // fadd v23.4s, v23.4s, v27.4s
-	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R1)(R9)
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R1)(R19)
+next:
+	MOVD $6, R2
+	MADD R2, R14, R9, R14
+	MADD R2, R15, R19, R15
+	SUBS $1, R16
+	BNE tile
 	RET
+some:
+	MOVD $sums-384(SP), R1
+	MOVD $64, R2
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R2)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R2)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R2)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R2)
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], (R1)(R2)
+	VST1.P [V20.S4, V21.S4, V22.S4, V23.S4], (R1)(R2)
+	MOVD $sums-384(SP), R1
+	MOVD R15, R2
+	MOVD $6, R3
+	PCALIGN $32
+line:
+	MOVD R1, R4
+	MOVD R2, R5
+	MOVD R20, R6
+	PCALIGN $32
+number:
+	FMOVS.P 4(R4), F0
+	CBZ R21, store
+	FMOVS (R5), F1
+	FADDS F1, F0
+store:
+	FMOVS.P F0, 4(R5)
+	SUBS $1, R6
+	BNE number
+	ADD $64, R1
+	ADD R19, R2
+	SUBS $1, R3
+	BNE line
+	B next
 
 // func tile4x16NEON(p *tile)
-TEXT ·tile4x16NEON(SB), NOSPLIT, $0-8
+TEXT ·tile4x16NEON(SB), NOSPLIT, $256-8
 	MOVD p+0(FP), R0
-	MOVD tile_a(R0), R1
-	MOVD tile_b(R0), R7
-	MOVD tile_k(R0), R8
+	MOVD tile_a(R0), R14
+	MOVD tile_c(R0), R15
+	MOVD tile_tiles(R0), R16
+	MOVD tile_cols(R0), R20
+	MOVBU tile_add(R0), R21
 	MOVD tile_rs(R0), R9
 	LSL $2, R9
 	MOVD tile_cs(R0), R10
 	LSL $2, R10
 	MOVD tile_bstep(R0), R11
 	LSL $2, R11
+	MOVD tile_next(R0), R13
+	LSL $2, R13
+	MOVD tile_ldc(R0), R19
+	LSL $2, R19
+tile:
+	MOVD R14, R1
 	ADD R9, R1, R2
 	ADD R9, R2, R3
 	ADD R9, R3, R4
+	MOVD tile_b(R0), R7
+	MOVD tile_runs(R0), R12
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -163,6 +230,8 @@ TEXT ·tile4x16NEON(SB), NOSPLIT, $0-8
 	VEOR V13.B16, V13.B16, V13.B16
 	VEOR V14.B16, V14.B16, V14.B16
 	VEOR V15.B16, V15.B16, V15.B16
+run:
+	MOVD tile_k(R0), R8
 	PCALIGN $32
 step:
 	VLD1.P (R7)(R11), [V16.S4, V17.S4, V18.S4, V19.S4]
@@ -188,56 +257,107 @@ step:
 	VFMLA V23.S4, V19.S4, V15.S4
 	SUBS $1, R8
 	BNE step
-	MOVD tile_c(R0), R1
-	MOVD tile_ldc(R0), R9
-	LSL $2, R9
-	MOVBU tile_add(R0), R2
-	CBNZ R2, add
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R9)
-	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R9)
-	RET
+	ADD R13, R1
+	ADD R13, R2
+	ADD R13, R3
+	ADD R13, R4
+	SUBS $1, R12
+	BNE run
+	CMP $16, R20
+	BNE some
+	MOVD R15, R1
+	CBNZ R21, add
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R19)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R19)
+	B next
 add:
 	VLD1 (R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
 	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
 	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
 	VLD1 (R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
 	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
 	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
 	VLD1 (R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
 	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
 	WORD $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
-	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R9)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R19)
 	VLD1 (R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
 	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
 	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
-	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R9)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R19)
+next:
+	MOVD $4, R2
+	MADD R2, R14, R9, R14
+	MADD R2, R15, R19, R15
+	SUBS $1, R16
+	BNE tile
 	RET
+some:
+	MOVD $sums-256(SP), R1
+	MOVD $64, R2
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R2)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R2)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R1)(R2)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R1)(R2)
+	MOVD $sums-256(SP), R1
+	MOVD R15, R2
+	MOVD $4, R3
+	PCALIGN $32
+line:
+	MOVD R1, R4
+	MOVD R2, R5
+	MOVD R20, R6
+	PCALIGN $32
+number:
+	FMOVS.P 4(R4), F0
+	CBZ R21, store
+	FMOVS (R5), F1
+	FADDS F1, F0
+store:
+	FMOVS.P F0, 4(R5)
+	SUBS $1, R6
+	BNE number
+	ADD $64, R1
+	ADD R19, R2
+	SUBS $1, R3
+	BNE line
+	B next
 
 // func tile2x16NEON(p *tile)
-TEXT ·tile2x16NEON(SB), NOSPLIT, $0-8
+TEXT ·tile2x16NEON(SB), NOSPLIT, $128-8
 	MOVD p+0(FP), R0
-	MOVD tile_a(R0), R1
-	MOVD tile_b(R0), R7
-	MOVD tile_k(R0), R8
+	MOVD tile_a(R0), R14
+	MOVD tile_c(R0), R15
+	MOVD tile_tiles(R0), R16
+	MOVD tile_cols(R0), R20
+	MOVBU tile_add(R0), R21
 	MOVD tile_rs(R0), R9
 	LSL $2, R9
 	MOVD tile_cs(R0), R10
 	LSL $2, R10
 	MOVD tile_bstep(R0), R11
 	LSL $2, R11
+	MOVD tile_next(R0), R13
+	LSL $2, R13
+	MOVD tile_ldc(R0), R19
+	LSL $2, R19
+tile:
+	MOVD R14, R1
 	ADD R9, R1, R2
+	MOVD tile_b(R0), R7
+	MOVD tile_runs(R0), R12
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
@@ -246,6 +366,8 @@ TEXT ·tile2x16NEON(SB), NOSPLIT, $0-8
 	VEOR V5.B16, V5.B16, V5.B16
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
+run:
+	MOVD tile_k(R0), R8
 	PCALIGN $32
 step:
 	VLD1.P (R7)(R11), [V8.S4, V9.S4, V10.S4, V11.S4]
@@ -261,45 +383,94 @@ step:
 	VFMLA V13.S4, V11.S4, V7.S4
 	SUBS $1, R8
 	BNE step
-	MOVD tile_c(R0), R1
-	MOVD tile_ldc(R0), R9
-	LSL $2, R9
-	MOVBU tile_add(R0), R2
-	CBNZ R2, add
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
-	RET
+	ADD R13, R1
+	ADD R13, R2
+	SUBS $1, R12
+	BNE run
+	CMP $16, R20
+	BNE some
+	MOVD R15, R1
+	CBNZ R21, add
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
+	B next
 add:
 	VLD1 (R1), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
 	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
 	VLD1 (R1), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
 	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
 	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R9)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R19)
+next:
+	MOVD $2, R2
+	MADD R2, R14, R9, R14
+	MADD R2, R15, R19, R15
+	SUBS $1, R16
+	BNE tile
 	RET
+some:
+	MOVD $sums-128(SP), R1
+	MOVD $64, R2
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R2)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R1)(R2)
+	MOVD $sums-128(SP), R1
+	MOVD R15, R2
+	MOVD $2, R3
+	PCALIGN $32
+line:
+	MOVD R1, R4
+	MOVD R2, R5
+	MOVD R20, R6
+	PCALIGN $32
+number:
+	FMOVS.P 4(R4), F0
+	CBZ R21, store
+	FMOVS (R5), F1
+	FADDS F1, F0
+store:
+	FMOVS.P F0, 4(R5)
+	SUBS $1, R6
+	BNE number
+	ADD $64, R1
+	ADD R19, R2
+	SUBS $1, R3
+	BNE line
+	B next
 
 // func tile1x16NEON(p *tile)
-TEXT ·tile1x16NEON(SB), NOSPLIT, $0-8
+TEXT ·tile1x16NEON(SB), NOSPLIT, $64-8
 	MOVD p+0(FP), R0
-	MOVD tile_a(R0), R1
-	MOVD tile_b(R0), R7
-	MOVD tile_k(R0), R8
+	MOVD tile_a(R0), R14
+	MOVD tile_c(R0), R15
+	MOVD tile_tiles(R0), R16
+	MOVD tile_cols(R0), R20
+	MOVBU tile_add(R0), R21
 	MOVD tile_rs(R0), R9
 	LSL $2, R9
 	MOVD tile_cs(R0), R10
 	LSL $2, R10
 	MOVD tile_bstep(R0), R11
 	LSL $2, R11
+	MOVD tile_next(R0), R13
+	LSL $2, R13
+	MOVD tile_ldc(R0), R19
+	LSL $2, R19
+tile:
+	MOVD R14, R1
+	MOVD tile_b(R0), R7
+	MOVD tile_runs(R0), R12
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	VEOR V2.B16, V2.B16, V2.B16
 	VEOR V3.B16, V3.B16, V3.B16
+run:
+	MOVD tile_k(R0), R8
 	PCALIGN $32
 step:
 	VLD1.P (R7)(R11), [V4.S4, V5.S4, V6.S4, V7.S4]
@@ -310,21 +481,56 @@ step:
 	VFMLA V8.S4, V7.S4, V3.S4
 	SUBS $1, R8
 	BNE step
-	MOVD tile_c(R0), R1
-	MOVD tile_ldc(R0), R9
-	LSL $2, R9
-	MOVBU tile_add(R0), R2
-	CBNZ R2, add
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
-	RET
+	ADD R13, R1
+	SUBS $1, R12
+	BNE run
+	CMP $16, R20
+	BNE some
+	MOVD R15, R1
+	CBNZ R21, add
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
+	B next
 add:
 	VLD1 (R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
 	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
 	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
-	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R9)
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R19)
+next:
+	MOVD $1, R2
+	MADD R2, R14, R9, R14
+	MADD R2, R15, R19, R15
+	SUBS $1, R16
+	BNE tile
 	RET
+some:
+	MOVD $sums-64(SP), R1
+	MOVD $64, R2
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R1)(R2)
+	MOVD $sums-64(SP), R1
+	MOVD R15, R2
+	MOVD $1, R3
+	PCALIGN $32
+line:
+	MOVD R1, R4
+	MOVD R2, R5
+	MOVD R20, R6
+	PCALIGN $32
+number:
+	FMOVS.P 4(R4), F0
+	CBZ R21, store
+	FMOVS (R5), F1
+	FADDS F1, F0
+store:
+	FMOVS.P F0, 4(R5)
+	SUBS $1, R6
+	BNE number
+	ADD $64, R1
+	ADD R19, R2
+	SUBS $1, R3
+	BNE line
+	B next
 
 // func sumChunksNEON(p *chunkSum)
 TEXT ·sumChunksNEON(SB), NOSPLIT, $0-8

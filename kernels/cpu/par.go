@@ -193,7 +193,6 @@ type scratch struct {
 type descriptions struct {
 	tile       tile
 	prod       product
-	corner     [6 * panel]float32 // the largest tile of single kernels
 	sum        chunkSum
 	copy       rowCopy
 	turn       transposition
