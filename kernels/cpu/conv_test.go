@@ -115,6 +115,11 @@ func TestConv2D(t *testing.T) {
 		{kernels.Conv2D{Pad: 1, Groups: 4}, 2, 8, 6, 8, 12, 3, 3},
 		{kernels.Conv2D{Stride: 2, Pad: 1, Groups: 6}, 3, 6, 7, 7, 6, 3, 3},
 		{kernels.Conv2D{Pad: 4}, 1, 2, 3, 3, 3, 2, 5}, // more padding than image
+		{half, 1, 128, 12, 130, 16, 3, 3},             // two bands
+		{kernels.Conv2D{}, 1, 300, 18, 17, 40, 1, 1},  // slices of channels, and of pixels
+		{kernels.Conv2D{}, 37, 6, 4, 3, 5, 1, 1},      // chunks of several images
+		{kernels.Conv2D{Stride: 2}, 37, 6, 3, 3, 17, 1, 1},
+		{half, 35, 3, 16, 16, 17, 3, 3},
 	}
 	for _, q := range cases {
 		q.check(t, append(backends(t), exactBackends(t)...))

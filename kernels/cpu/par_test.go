@@ -73,12 +73,16 @@ func TestParNested(t *testing.T) {
 func TestParLeaves(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(5))
 	var most atomic.Int64
-	par(64, func(int) {
+	item := func(int) {
 		time.Sleep(time.Millisecond)
 		helpers.mu.Lock()
 		most.Store(max(most.Load(), int64(helpers.alive)))
 		helpers.mu.Unlock()
-	})
+	}
+	var other sync.WaitGroup
+	other.Go(func() { par(64, item) })
+	par(64, item)
+	other.Wait()
 	if n := most.Load(); n < 1 || n > 4 {
 		t.Errorf("%d helpers with GOMAXPROCS 5", n)
 	}
