@@ -27,8 +27,10 @@ import (
 //
 // The zero value has blocks of 128 and seed 0.
 type AREA struct {
-	Block int    `json:"block"` // samples in a block, 0 means 128
-	Seed  uint32 `json:"seed"`  // of the order, longtail.Permutation's
+	// Block is the number of samples in a block; 0 means 128.
+	Block int `json:"block" name:"block" range:"1.." help:"samples in a block of the effective area"`
+	// Seed is of the order, longtail.Permutation's.
+	Seed uint32 `json:"seed" name:"seed" help:"of the order in which blocks are cut"`
 }
 
 // Weights is each class's weight w_j ∝ 1/area_j with Σ_j w_j = C (AREA's Eq

@@ -39,37 +39,6 @@ import (
 // positive weight that decays: a choice, not the paper's.
 var DAW = kernels.SoftmaxLoss{GammaPos: 1, GammaNeg: 4, Smooth: 0.1}
 
-// A LossSetting is a named setting of the softmax loss
-// -Σ_j s_j·A_j·log p_j, without weights.
-type LossSetting struct {
-	Name, Doc string
-	Loss      kernels.SoftmaxLoss
-}
-
-// Losses lists the named settings.
-func Losses() []LossSetting {
-	return []LossSetting{
-		{"ce", "cross-entropy", kernels.SoftmaxLoss{}},
-		{"label-smoothing", "cross-entropy with labels smoothed by 0.1", kernels.SoftmaxLoss{Smooth: 0.1}},
-		{"focal", "focal loss of gamma 1, as LDAM's experiments have it", kernels.SoftmaxLoss{GammaPos: 1}},
-		{"daw", "difficulty-aware weighting: gamma+ 1, gamma- 4, smoothing 0.1", DAW},
-		{"asl-reference", "ASLSingleLabel's own defaults: gamma+ 0, gamma- 4, smoothing 0.1", kernels.SoftmaxLoss{GammaNeg: 4, Smooth: 0.1}},
-	}
-}
-
-// Loss is the setting of Losses with that name; an unknown name is an error
-// that lists them.
-func Loss(name string) (kernels.SoftmaxLoss, error) {
-	var names []string
-	for _, l := range Losses() {
-		if l.Name == name {
-			return l.Loss, nil
-		}
-		names = append(names, l.Name)
-	}
-	return kernels.SoftmaxLoss{}, fmt.Errorf("loss %q, want one of %q", name, names)
-}
-
 // forms are the names of the readings, in kernels' order.
 var forms = []string{kernels.ASL: "asl", kernels.Eq3: "eq3", kernels.Eq1: "eq1"}
 

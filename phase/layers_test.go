@@ -25,7 +25,7 @@ var within = map[string][]string{
 	"tensor":      {},
 	"kernels":     {},
 	"autograd":    {},
-	"phase":       {"phase/longtail"},
+	"phase":       {"phase/longtail", "phase/kind"},
 	"kernels/ref": {"kernels"},
 	"kernels/cpu": {"kernels", "kernels/ref"},
 }

@@ -52,27 +52,34 @@ func Locals() []Local { return []Local{AreaShift, Area, Shift, Clamp, Abs, RMS, 
 // Alpha zero has a meaning of its own. The zero value is a valid setting as
 // well, the local weight alone.
 type MSR struct {
-	Gamma float64 `json:"gamma"`           // exponent of the global weight (Eq 8), at least 0; not DAW's gammas
-	Alpha float64 `json:"alpha"`           // share of the global weight (Eq 13), 0 to 1
-	Local Local   `json:"local"`           // reading of the local weight (Eq 12); "" means AreaShift
-	Block int     `json:"block"`           // AREA's; 0 means 128
-	Seed  uint32  `json:"seed"`            // AREA's
-	Clip  float64 `json:"clip,omitempty"`  // AreaShift only: keeps q_i/mean_j(q) within [1/Clip, Clip]; 0 means no limit
-	Force bool    `json:"force,omitempty"` // Literal only: give its weights even where they are negative or infinite
+	// Gamma is the exponent of the global weight (Eq 8), at least 0; not DAW's gammas.
+	Gamma float64 `json:"gamma" name:"gamma" range:"0.." help:"exponent of the global weight (Eq 8), also of adrw"`
+	// Alpha is the share of the global weight (Eq 13), 0 to 1.
+	Alpha float64 `json:"alpha" name:"alpha" range:"0..1" help:"share of the global weight (Eq 13)"`
+	// Local is the reading of the local weight (Eq 12); "" means AreaShift.
+	Local Local `json:"local" name:"local" of:"area-shift,area,shift,clamp,abs,rms,literal" help:"reading of the local weight (Eq 12)"`
+	// Block and Seed are AREA's.
+	Block int    `json:"block" name:"block" range:"1.." help:"samples in a block of the effective area"`
+	Seed  uint32 `json:"seed" name:"seed" help:"of the order in which blocks are cut"`
+	// Clip, with AreaShift only, keeps q_i/mean_j(q) within [1/Clip, Clip]; 0 means no limit.
+	Clip float64 `json:"clip,omitempty" name:"local-clip" range:"0.." help:"keeps area-shift's sample factors within 1/clip to clip; 0 does not"`
+	// Force, with Literal only, gives its weights even where they are negative or infinite.
+	Force bool `json:"force,omitempty"`
 }
 
 // DefaultMSR is the setting that this project takes for the paper's: gamma 1,
 // which the paper does not print, its alpha 0.8, and AreaShift.
 func DefaultMSR() MSR { return MSR{Gamma: 1, Alpha: 0.8, Local: AreaShift} }
 
-// Result is the weights of stage 2 and what they are made of. The slices of
-// samples are in the order of the features' rows.
+// Result is what samples weigh, and what that is made of. The slices of samples
+// are in the order of the labels. What a weighting has not is nil; only MSR has
+// Global, Local and Means.
 type Result struct {
-	Class  []float64 // mean of Sample over each class
-	Sample []float64 // w_i = alpha·w^n + (1-alpha)·w^e (Eq 13)
+	Class  []float64 // of each class, for MSR the mean of Sample over it
+	Sample []float64 // of each sample, for MSR w_i = alpha·w^n + (1-alpha)·w^e (Eq 13); nil without labels
 	Global []float64 // w^n of each class (Eq 9)
 	Local  []float64 // w^e of each sample (Eq 12, as MSR.Local reads it)
-	Areas  []float64 // AREA's area of each class; nil unless Local is AreaShift or Area
+	Areas  []float64 // AREA's area of each class; of MSR where Local is AreaShift or Area
 	Means  []float64 // m_i of each sample (Eq 12); nil when Local is Area, Abs or RMS
 	// NonPositive counts the m_i that are not positive, each of which makes
 	// Eq 12's weight negative or infinite. It is 0 without Means.

@@ -3,11 +3,12 @@
 // (Symmetry 2025, 17(12), 2040) in numbers, equation by equation, and the
 // weightings it is compared with.
 //
-// There are only a few types: MSR is the setting of stage 2's sample weights
-// and Result what it computes, AREA is the baseline it builds on, Features is
-// where feature vectors come from, and Reduction says how weighted losses of
-// samples become one number. Stage 1's loss, DAW, is a value of
-// kernels.SoftmaxLoss.
+// There are only a few types: a Loss says what each sample of a Batch costs and
+// a Weighting what each weighs, and the tables Losses and Weightings list them
+// by name. MSR is the weighting of stage 2, AREA the baseline it builds on, and
+// Result what weightings compute. Features is where feature vectors come from,
+// and Reduction says how weighted losses become one number. Stage 1's loss,
+// DAW, is a value of kernels.SoftmaxLoss.
 //
 // Everything here is float64 arithmetic and depends on neither the number of
 // processors nor the machine's random state.

@@ -80,10 +80,11 @@ func (l *lossFlags) setting(fs *pflag.FlagSet) (kernels.SoftmaxLoss, error) {
 		}
 		return none, usagef("--kind %q: %s%s", l.kind, want, didYouMean(l.kind, kinds))
 	}
-	s, err := phase.Loss(l.kind)
+	k, err := phase.Losses.Find(l.kind)
 	if err != nil {
 		return none, usageError{err}
 	}
+	s := k.Of.(phase.Softmax).Softmax()
 	if err := meaningless(fs, l.kind, lossKinds[at].flags); err != nil {
 		return none, err
 	}

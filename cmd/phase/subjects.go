@@ -13,6 +13,7 @@ import (
 	"phase/kernels"
 	"phase/nn"
 	"phase/phase"
+	"phase/phase/kind"
 	"phase/tensor"
 )
 
@@ -74,17 +75,11 @@ func (t *tally) result(c gradcheck.Config) checked {
 // losses lists the named losses and the other forms of DAW, each with and
 // without weights and under every reduction.
 func losses(seed uint64) (s []subject) {
-	settings := phase.Losses()
+	kinds := phase.Losses.All()
 	for _, form := range []string{"eq3", "eq1"} {
-		f, err := phase.Form(form)
-		if err != nil {
-			panic(err)
-		}
-		l := phase.DAW
-		l.Form = f
-		settings = append(settings, phase.LossSetting{Name: "daw-" + form, Loss: l})
+		kinds = append(kinds, kind.Kind[phase.Loss]{Name: "daw-" + form, Of: phase.Asymmetric{GammaPos: phase.DAW.GammaPos, GammaNeg: phase.DAW.GammaNeg, Smooth: phase.DAW.Smooth, Form: form}})
 	}
-	for _, l := range settings {
+	for _, l := range kinds {
 		name := "loss/" + l.Name
 		s = append(s, subject{name, func(c gradcheck.Config) checked {
 			t := tally{name: name}
@@ -92,7 +87,7 @@ func losses(seed uint64) (s []subject) {
 			for _, w := range []*tensor.Tensor{ones(label.Size()), weight} {
 				for _, reduction := range phase.Reductions() {
 					t.add(c, func(in ...*autograd.Var) *autograd.Var {
-						return reduce(autograd.SoftmaxLoss(in[0], label, w, l.Loss), tensor.Values(w), reduction)
+						return reduce(l.Of.Each(phase.Batch{Logits: in[0], Labels: label, Weights: w}), tensor.Values(w), reduction)
 					}, z)
 				}
 			}
