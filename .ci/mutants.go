@@ -354,7 +354,7 @@ var mutants = []mutant{
 		{"optim/sam.go", "k.AXPY(a, kernels", "k.AXPY(o.Rho/(Params{p}.GradNorm()+1e-12), kernels"},
 	}},
 	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
-		{"phase/train/run.go", "true, pass > 0, seed", "true, false, seed"},
+		{"phase/train/run.go", "true, pass > 0, s.seed", "true, false, seed"},
 	}},
 	{"nesterov-forgotten-cpu", "kernels/cpu TestConformance/.*/SGD", []edit{
 		{"kernels/cpu/update.go", "if p.Nesterov {", "if p.Nesterov && p.First {"},
@@ -418,7 +418,7 @@ var mutants = []mutant{
 		{"phase/data/cifar.go", "planes[p], planes[p+cifarPlane], planes[p+2*cifarPlane]", "planes[3*p], planes[3*p+1], planes[3*p+2]"},
 	}},
 	{"resuming-forgets-the-momentum", "phase/train TestResumeIsBitEqual/frozen", []edit{
-		{"phase/train/checkpoint.go", "r.opt.Load(moments)", "r.opt.Load(nil)"},
+		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
 	{"resuming-repeats-a-batch", "phase/train TestResumeIsBitEqual/frozen", []edit{
 		{"phase/train/run.go", "loader.Epoch(ctx, r.at.Epoch, r.at.Step)", "loader.Epoch(ctx, r.at.Epoch, max(0, r.at.Step-1))"},
@@ -442,19 +442,19 @@ var mutants = []mutant{
 		{"phase/train/run.go", "return !ofHead[p.Var]", "return false"},
 	}},
 	{"stage-2-keeps-the-loss-of-stage-1", "phase/train TestStage2IsCrossEntropy", []edit{
-		{"phase/train/run.go", "\tif !r.second() {\n", "\tif r.model != nil {\n"},
+		{"phase/train/run.go", "r.loss, err = r.c.Loss2()", "r.loss, err = r.c.Loss1()"},
 	}},
 	{"weights-by-place-in-the-batch", "phase/train TestWeightsGoWithTheirSamples", []edit{
 		{"phase/train/features.go", "w.sample[at]", "w.sample[i+0*at]"},
 	}},
 	{"weights-from-augmented-images", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/features.go", "r.c.FeaturesAugment)", "true)"},
+		{"phase/train/features.go", "r.c.FeaturesAugment, r.at.Epoch)", "true, r.at.Epoch)"},
 	}},
 	{"features-in-training-mode", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/features.go", "f := r.model.Features(&p, r", "p.Train, p.Frozen = true, true\n\t\tf := r.model.Features(&p, r"},
 	}},
 	{"weighted-mean-over-the-images", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/run.go", "denominator = sum(w)", "denominator = float64(len(w))"},
+		{"phase/train/objective.go", "by = sum(weights)", "by = float64(len(weights))"},
 	}},
 	{"gradient-not-clipped", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/run.go", "if r.c.Clip > 0 {", "if r.c.Clip < 0 {"},
@@ -465,11 +465,23 @@ var mutants = []mutant{
 	{"stage-1-without-augmentation", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/features.go", "\treturn data.ParseAugment(r.c.Augment, shape[1])", "\treturn data.ParseAugment(\"none\", shape[1])"},
 	}},
+	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
+		{"phase/train/checkpoint.go", "if r.at.Step == 0 && at == r.c.firstOfStage2() && at > 0 {", "if false {"},
+	}},
+	{"forks-of-another-stage-1", "phase/train TestStage1Refusals", []edit{
+		{"phase/train/stage1.go", "if theirs[name] != ours[name] {", "if theirs[name] == \"\" {"},
+	}},
+	{"calibration-images-are-trained-on", "phase/train TestCalibrationIsApart", []edit{
+		{"phase/train/source.go", "\t\t\tapart = append(apart, i)\n", "\t\t\tapart, keep = append(apart, i), append(keep, i)\n"},
+	}},
+	{"scales-are-not-folded-into-the-bias", "phase/train TestClassScalesFold", []edit{
+		{"phase/train/run.go", "\t\tb[j] *= f\n", ""},
+	}},
 	{"stage-2-goes-on-with-the-optimizer-of-stage-1", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/run.go", "\tif r.c.Freeze || r.c.Reinit {\n", "\tif false {\n"},
+		{"phase/train/run.go", "\tif r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {\n", "\tif false {\n"},
 	}},
 	{"evaluation-in-training-mode", "phase/train TestModelRoundTrip", []edit{
-		{"phase/train/features.go", "predictions = append(predictions, argmax(forward(&p, r", "p.Train, p.Frozen = true, true\n\t\tpredictions = append(predictions, argmax(forward(&p, r"},
+		{"phase/train/features.go", "predictions = append(predictions, argmax(r.scaled(forward(&p, r", "p.Train, p.Frozen = true, true\n\t\tpredictions = append(predictions, argmax(r.scaled(forward(&p, r"},
 	}},
 	{"evaluation-without-normalisation", "phase/train TestModelRoundTrip", []edit{
 		{"phase/train/model.go", "Workers: workers, Normalize: m.normalize()}", "Workers: workers}"},

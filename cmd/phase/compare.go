@@ -42,13 +42,19 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 				return usagef("--seeds %d: want at least 1", seeds)
 			}
 			var configs []train.Config
+			strange := map[string]int{} // parameters that methods do not know, and how many do not
 			for _, m := range methods {
 				if err := cmd.Flags().Set("method", m); err != nil {
 					return err
 				}
-				c, err := s.resolve()
+				c, unknown, err := s.resolveSome()
 				if err != nil {
 					return err
+				}
+				for _, name := range unknown {
+					if strange[name]++; strange[name] == len(methods) {
+						return usagef("--%s has no meaning for any of these methods", name)
+					}
 				}
 				configs = append(configs, c)
 			}

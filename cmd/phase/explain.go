@@ -111,7 +111,7 @@ anyone's numbers, --example four logits small enough for pencil and paper.`,
 	})
 	s = addSettings(cmd.Flags())
 	hideAllBut(cmd, "method", "seed", "data", "data-dir", "imbalance", "profile", "subset-seed", "limit", "holdout", "size", "max-pixels", "skip-bad", "model", "width",
-		"gamma-pos", "gamma-neg", "smooth", "form", "detach", "stage1-weights", "stage2-weights", "reduction", "gamma", "alpha", "local", "block", "local-clip", "beta")
+		"loss", "gamma-pos", "gamma-neg", "smooth", "form", "detach", "stage1-weights", "stage2-weights", "reduction", "gamma", "alpha", "local", "block", "local-clip", "beta")
 	return cmd
 }
 
@@ -173,7 +173,15 @@ func (p *program) explain(ctx context.Context, s *settings, e explainFlags) erro
 		return usagef("--class %d: want 0 to %d", e.class, len(in.classes)-1)
 	}
 	x := explained{Schema: outputSchema, Method: c.Method, Source: in.source}
-	if x.Stage1, err = in.explainLoss(c.Loss(), c.Form, phase.Reduction(c.Reduction)); err != nil {
+	l, err := c.Loss1()
+	if err != nil {
+		return err
+	}
+	soft, ok := l.(phase.Softmax)
+	if !ok {
+		return fmt.Errorf("the loss %s is none of those that can be explained", c.Loss)
+	}
+	if x.Stage1, err = in.explainLoss(soft.Softmax(), phase.Reduction(c.Reduction)); err != nil {
 		return err
 	}
 	if in.apart {
@@ -321,8 +329,8 @@ func (e explainFlags) fromFiles() (*inputs, error) {
 }
 
 // explainLoss takes the batch apart under a loss.
-func (in *inputs) explainLoss(l kernels.SoftmaxLoss, form string, r phase.Reduction) (explainedLoss, error) {
-	x := explainedLoss{Loss: lossSetting{l.GammaPos, l.GammaNeg, l.Smooth, form, l.Detach}, Reduction: string(r), Weights: tensor.Values(in.batch.weights), Others: map[string]float64{}}
+func (in *inputs) explainLoss(l kernels.SoftmaxLoss, r phase.Reduction) (explainedLoss, error) {
+	x := explainedLoss{Loss: lossSetting{l.GammaPos, l.GammaNeg, l.Smooth, []string{"asl", "eq3", "eq1"}[l.Form], l.Detach}, Reduction: string(r), Weights: tensor.Values(in.batch.weights), Others: map[string]float64{}}
 	for _, other := range phase.Reductions() {
 		if other == phase.None {
 			continue

@@ -45,20 +45,22 @@ type weighedSample struct {
 // explainMSR explains the weights of stage 2; nil if there is none or nothing
 // to compute it from.
 func (in *inputs) explainMSR(c train.Config, class, samples int) (*explainedMSR, error) {
-	if c.Stage2 == "none" || in.features == nil && slices.Contains(featureKinds, c.Stage2) || in.labels == nil {
-		return nil, nil
+	how, err := c.Weighting2()
+	if err != nil || how == nil || in.features == nil && phase.UsesFeatures(how) || in.labels == nil {
+		return nil, err
 	}
 	classes := 1 + slices.Max(in.labels)
 	counts := make([]int, classes)
 	for _, y := range in.labels {
 		counts[y]++
 	}
-	s := weightSetting{c.Stage2, c.Beta, c.MSR()}
-	r, err := s.compute(counts, in.labels, in.features)
+	m, err := how.Weigh(phase.Samples{Counts: counts, Labels: in.labels, Features: in.features})
 	if err != nil {
 		return nil, err
 	}
-	x := &explainedMSR{Kind: c.Stage2, MSR: s.msr, Class: class}
+	r := weightResult{Class: figures(m.Class), Sample: figures(m.Sample), Global: figures(m.Global), Local: figures(m.Local), Areas: figures(m.Areas), Means: figures(m.Means)}
+	x := &explainedMSR{Kind: c.Stage2Weights, Class: class}
+	x.MSR, _ = how.(phase.MSR) // the zero setting for others
 	if class < 0 {
 		x.Class = rarest(counts)
 	}
@@ -104,7 +106,7 @@ func (in *inputs) underWeights(x *explainedMSR, weights []figure, r phase.Reduct
 		w[k] = float64(weights[i])
 	}
 	second.batch.weights = tensor.Of(w, len(w))
-	b, err := second.explainLoss(kernels.SoftmaxLoss{}, "asl", r)
+	b, err := second.explainLoss(kernels.SoftmaxLoss{}, r)
 	x.Batch = &b
 	return err
 }
@@ -171,16 +173,20 @@ func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model,
 		labels[k] = int64(in.labels[i])
 	}
 	in.batch = batch{tensor.Of(z[:n*classes], n, classes), tensor.Of(labels, n), ones(n)}
-	if c.Stage1Weight != "none" {
-		w, err := weightSetting{c.Stage1Weight, c.Beta, c.MSR()}.compute(s.Counts, in.labels, nil)
+	if how, err := c.Weighting1(); err != nil {
+		return nil, err
+	} else if how != nil {
+		w, err := how.Weigh(phase.Samples{Counts: s.Counts, Labels: in.labels})
 		if err != nil {
 			return nil, err
 		}
 		for k, i := range in.index {
-			tensor.Data[float64](in.batch.weights)[k] = float64(w.Sample[i])
+			tensor.Data[float64](in.batch.weights)[k] = w.Sample[i]
 		}
 	}
-	if slices.Contains(featureKinds, c.Stage2) {
+	if how, err := c.Weighting2(); err != nil {
+		return nil, err
+	} else if how != nil && phase.UsesFeatures(how) {
 		f, d, err := forward(ctx, s, all, 200, func(x *autograd.Var) *autograd.Var { return m.Features(&nn.Pass{}, x) })
 		if err != nil {
 			return nil, err

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"phase/kernels/cpu"
+	_ "phase/phase/methods"
 	"phase/phase/train"
 	"phase/tensor"
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"phase/phase/train"
@@ -33,9 +34,14 @@ func addSettings(fs *pflag.FlagSet) *settings {
 	for _, name := range []string{"model", "augment", "epochs", "batch", "weight-decay", "warmup", "lr-factor", "stage2-lr", "stage2-augment"} {
 		fs.Lookup(name).DefValue = "by data"
 	}
-	for _, name := range []string{"gamma-pos", "gamma-neg", "smooth", "form", "stage1-weights", "stage2-weights", "freeze", "local", "reduction"} {
+	for _, name := range []string{"loss", "stage1-weights", "objective", "sampler", "reduction", "freeze", "reinit", "class-scales", "stage2-loss", "stage2-sampler", "stage2-weights", "posthoc", "head"} {
 		fs.Lookup(name).DefValue = "by method"
 	}
+	s.scratch.Fields(func(name, _, _ string, value any) {
+		if param, ok := value.(interface{ Default() string }); ok {
+			fs.Lookup(name).DefValue = param.Default()
+		}
+	})
 	addTo(fs, "Run", func() {
 		fs.StringVar(&s.config, "config", "", "read settings from this TOML file; flags win")
 		fs.BoolVar(&s.print, "print-config", false, "print the settings as TOML and stop")
@@ -96,6 +102,11 @@ func bind(fs *pflag.FlagSet, c *train.Config) {
 				fs.Float64Var(v, name, *v, help)
 			case *[]int:
 				fs.IntSliceVar(v, name, *v, help)
+			case pflag.Value: // a parameter of kinds
+				fs.Var(v, name, help)
+				if v.Type() == "bool" {
+					fs.Lookup(name).NoOptDefVal = "true"
+				}
 			default:
 				panic(fmt.Sprintf("setting %s has type %T, for which there is no flag", name, value))
 			}
@@ -104,11 +115,20 @@ func bind(fs *pflag.FlagSet, c *train.Config) {
 }
 
 // resolve is the configuration: the preset's defaults, changed by the settings
-// file, changed by the flags.
+// file, changed by the flags. A parameter that none of its kinds has is an error.
 func (s *settings) resolve() (train.Config, error) {
+	c, unknown, err := s.resolveSome()
+	if err == nil && len(unknown) > 0 {
+		err = usagef("--%s has no meaning for method %s with these settings", unknown[0], c.Method)
+	}
+	return c, err
+}
+
+// resolveSome is resolve, but names the parameters that none of the kinds has.
+func (s *settings) resolveSome() (c train.Config, unknown []string, err error) {
 	file, err := s.read()
 	if err != nil {
-		return train.Config{}, err
+		return c, nil, err
 	}
 	given := map[string]string{}
 	s.scratch.Fields(func(name, _, _ string, _ any) {
@@ -125,23 +145,29 @@ func (s *settings) resolve() (train.Config, error) {
 		}
 		return otherwise
 	}
-	c, err := train.Defaults(pick("method", "phase"), pick("data", "fashion"))
+	c, err = train.Defaults(pick("method", "phase"), pick("data", "fashion"))
 	if err != nil {
-		return c, usageError{err}
+		return c, nil, usageError{err}
 	}
 	method := c.Method
 	fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	bind(fs, &c)
 	for name, v := range given {
 		if err := fs.Set(name, v); err != nil {
-			return c, usagef("%s: %s = %s: %v", s.config, name, v, err)
+			return c, nil, usagef("%s: %s = %s: %v", s.config, name, v, err)
 		}
 	}
 	c.Method = method
-	if err := c.Resolve(); err != nil {
-		return c, usageError{err}
+	for name := range c.Params {
+		if _, ok := given[name]; ok && !c.Knows(name) {
+			unknown = append(unknown, name)
+		}
 	}
-	return c, nil
+	slices.Sort(unknown)
+	if err := c.Resolve(); err != nil {
+		return c, nil, usageError{err}
+	}
+	return c, unknown, nil
 }
 
 // read is the settings file as text by name, or nothing without one.
@@ -183,6 +209,11 @@ func (p *program) writeTOML(c train.Config) error {
 	e := toml.NewEncoder(p.out)
 	var failed error
 	c.Fields(func(name, _, _ string, value any) {
+		if param, ok := value.(interface{ Value() any }); ok {
+			if value = param.Value(); value == nil {
+				return
+			}
+		}
 		if err := e.Encode(map[string]any{name: value}); err != nil {
 			failed = err
 		}

@@ -50,6 +50,7 @@ method are shown by --print-config.`,
 		f := cmd.Flags()
 		f.StringVar(&o.Dir, "out", "", "run directory (default runs/METHOD-DATA-NNN)")
 		f.BoolVar(&o.Resume, "resume", false, "go on with the run in --out")
+		f.StringVar(&o.Stage1, "stage1", "", "begin with stage 2, on what the run in this directory had trained by then: its settings of stage 1 must be these")
 		f.BoolVar(&o.Force, "force", false, "start anew in --out, whatever is there")
 		f.IntVar(&o.Workers, "workers", 1, "goroutines that prepare batches")
 		f.BoolVar(&methods, "methods", false, "list the methods and stop")
@@ -82,6 +83,9 @@ func (p *program) printMethods() error {
 func (p *program) train(ctx context.Context, c train.Config, s *settings, o train.Options) error {
 	if o.Resume && o.Dir == "" {
 		return usagef("--resume wants --out, the run directory to go on with")
+	}
+	if o.Resume && o.Stage1 != "" {
+		return usagef("--resume goes on with a run that knows where its stage 1 was trained: leave --stage1 out")
 	}
 	if o.Resume && o.Force {
 		return usagef("--resume goes on and --force starts anew: choose one")

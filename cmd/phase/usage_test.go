@@ -89,7 +89,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	words := strings.Join(strings.Fields(succeed(t, "train", "-h")), " ")
-	for _, want := range []string{" Stage 1: the loss: ", " Stage 2: the weights: ", " Data: ", "(Eq 13), 0 to 1 (default 0.8)"} {
+	for _, want := range []string{" Stage 1: the loss: ", " Stage 2: the weights: ", " Data: ", "(Eq 13): 0 to 1 (default 0.8)"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("train -h has no %q", want)
 		}

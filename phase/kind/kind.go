@@ -70,12 +70,15 @@ func (t *Table[T]) Find(name string) (Kind[T], error) {
 }
 
 // Params lists the parameters of all kinds, each name once, as the first kind
-// that knows it has it.
+// that knows it has it; Varies says where another has it otherwise.
 func (t *Table[T]) Params() (all []Param) {
 	for _, k := range t.kinds {
 		for _, p := range k.Params() {
-			if !slices.ContainsFunc(all, func(q Param) bool { return q.Name == p.Name }) {
+			at := slices.IndexFunc(all, func(q Param) bool { return q.Name == p.Name })
+			if at < 0 {
 				all = append(all, p)
+			} else if q := &all[at]; q.Usual != p.Usual || !slices.Equal(q.Of, p.Of) {
+				q.Varies = true
 			}
 		}
 	}
@@ -114,6 +117,7 @@ type Param struct {
 	Name, Help string
 	Usual      any      // a float64, int, uint32, bool or string
 	Of         []string // what a string may be; any if there are none
+	Varies     bool     // between the kinds of a table: Usual and Of are those of the first
 
 	lo, hi         float64 // range of a number
 	loOpen, hiOpen bool    // the ends are not in it

@@ -80,9 +80,12 @@ func TestRefusals(t *testing.T) {
 func TestParams(t *testing.T) {
 	var names []string
 	for _, p := range table().Params() {
+		if p.Varies {
+			p.Name += "*"
+		}
 		names = append(names, p.Name)
 	}
-	if got := strings.Join(names, " "); got != "side many seed open form" {
+	if got := strings.Join(names, " "); got != "side* many* seed open form*" {
 		t.Errorf("parameters %q", got)
 	}
 }

@@ -14,8 +14,9 @@ import (
 )
 
 // A state is what a checkpoint holds besides tensors. The tensors are the
-// model's ("model.NAME"), the optimizer's ("optim.NAME") and the weights of
-// the present stage ("weights.class", "weights.sample").
+// model's ("model.NAME"), those of modules trained beside it ("beside.NAME"),
+// the optimizer's ("optim.NAME") and the weights of the present stage
+// ("weights.class", "weights.sample").
 type state struct {
 	At      position          `json:"at"`
 	History []Epoch           `json:"history"`
@@ -24,15 +25,20 @@ type state struct {
 	Weights string            `json:"weights"` // their kind; "" without
 }
 
-// save writes the checkpoint, whole or not at all. A model with a number that
-// is not finite is not saved.
-func (r *run) save() error {
+// save writes a checkpoint to the run directory, whole or not at all. A model
+// with a number that is not finite is not saved.
+func (r *run) save(name string) error {
 	f := &safetensors.File{Tensors: map[string]*tensor.Tensor{}, Meta: map[string]string{}}
 	for name, t := range nn.State(r.model) {
 		if err := finite(name, t); err != nil {
 			return fmt.Errorf("after epoch %d, step %d: %v; not saved over the last good checkpoint in %s", r.at.Epoch, r.at.Step, err, r.dir.path)
 		}
 		f.Tensors["model."+name] = t
+	}
+	for _, p := range r.parts {
+		for name, t := range nn.State(p.module) {
+			f.Tensors["beside."+p.name+"."+name] = t
+		}
 	}
 	for name, t := range r.opt.State() {
 		f.Tensors["optim."+name] = t
@@ -49,7 +55,7 @@ func (r *run) save() error {
 	}
 	f.Meta["state"] = string(text)
 	f.Meta["state_schema"] = strconv.Itoa(Schema)
-	if err := safetensors.WriteFile(r.dir.file(CheckpointFile), f); err != nil {
+	if err := safetensors.WriteFile(r.dir.file(name), f); err != nil {
 		return err
 	}
 	r.saved = r.at.Epoch
@@ -68,42 +74,55 @@ func finite(name string, t *tensor.Tensor) error {
 	return nil
 }
 
-// restore puts the run where its checkpoint left it.
-func (r *run) restore() error {
-	path := r.dir.file(CheckpointFile)
+// A saved checkpoint is what a file of one holds.
+type saved struct {
+	path string
+	state
+	tensors map[string]*tensor.Tensor
+}
+
+func readCheckpoint(path string) (*saved, error) {
 	f, err := safetensors.ReadFile(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.SHA256 == "" {
-		return fmt.Errorf("%s: without a checksum: no checkpoint that this program wrote", path)
+		return nil, fmt.Errorf("%s: without a checksum: no checkpoint that this program wrote", path)
 	}
 	if v := f.Meta["state_schema"]; v != strconv.Itoa(Schema) {
-		return fmt.Errorf("%s: state schema %q, this program reads %d", path, v, Schema)
+		return nil, fmt.Errorf("%s: state schema %q, this program reads %d", path, v, Schema)
 	}
-	var s state
-	if err := json.Unmarshal([]byte(f.Meta["state"]), &s); err != nil {
-		return fmt.Errorf("%s: its state: %v", path, err)
+	s := &saved{path: path, tensors: f.Tensors}
+	if err := json.Unmarshal([]byte(f.Meta["state"]), &s.state); err != nil {
+		return nil, fmt.Errorf("%s: its state: %v", path, err)
 	}
-	model, moments := map[string]*tensor.Tensor{}, map[string]*tensor.Tensor{}
-	for name, t := range f.Tensors {
-		if n, ok := strings.CutPrefix(name, "model."); ok {
-			model[n] = t
-		} else if n, ok := strings.CutPrefix(name, "optim."); ok {
-			moments[n] = t
+	return s, nil
+}
+
+// under is the tensors whose names begin with prefix, by the rest of the name.
+func (s *saved) under(prefix string) map[string]*tensor.Tensor {
+	m := map[string]*tensor.Tensor{}
+	for name, t := range s.tensors {
+		if n, ok := strings.CutPrefix(name, prefix); ok {
+			m[n] = t
 		}
 	}
-	if err := nn.Load(r.model, model); err != nil {
-		return fmt.Errorf("%s: %v", path, err)
+	return m
+}
+
+// restore puts the run where a checkpoint left it.
+func (r *run) restore(s *saved) error {
+	if err := nn.Load(r.model, s.under("model.")); err != nil {
+		return fmt.Errorf("%s: %v", s.path, err)
 	}
 	if s.At.Epoch < 0 || s.At.Epoch > r.c.Epochs || s.At.Step < 0 || len(s.History) != s.At.Epoch {
-		return fmt.Errorf("%s: its position, epoch %d, step %d with %d epochs recorded, is not one of this run", path, s.At.Epoch, s.At.Step, len(s.History))
+		return fmt.Errorf("%s: its position, epoch %d, step %d with %d epochs recorded, is not one of this run", s.path, s.At.Epoch, s.At.Step, len(s.History))
 	}
 	r.at, r.saved, r.history, r.stages, r.last = s.At, s.At.Epoch, s.History, s.Stages, s.Last
 	if s.Weights != "" {
-		class, sample := f.Tensors["weights.class"], f.Tensors["weights.sample"]
+		class, sample := s.tensors["weights.class"], s.tensors["weights.sample"]
 		if class == nil || sample == nil || class.Size() != len(r.s.Counts) || sample.Size() != r.s.Train.Len() {
-			return fmt.Errorf("%s: its %s weights do not fit the data", path, s.Weights)
+			return fmt.Errorf("%s: its %s weights do not fit the data", s.path, s.Weights)
 		}
 		r.weights = &weights{kind: s.Weights, class: tensor.Data[float64](class), sample: tensor.Data[float32](sample)}
 	}
@@ -113,10 +132,18 @@ func (r *run) restore() error {
 	if r.at.Step == 0 && at == r.c.firstOfStage2() && at > 0 {
 		r.at.Epoch--
 	}
-	r.enter()
+	err := r.enter()
 	r.at.Epoch = at
-	if err := r.opt.Load(moments); err != nil {
-		return fmt.Errorf("%s: %v", path, err)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.parts {
+		if err := nn.Load(p.module, s.under("beside."+p.name+".")); err != nil {
+			return fmt.Errorf("%s: %s: %v", s.path, p.name, err)
+		}
+	}
+	if err := r.opt.Load(s.under("optim.")); err != nil {
+		return fmt.Errorf("%s: %v", s.path, err)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 
 // A checkpoint whose checksum was taken out is refused, whatever it holds.
 func TestUnsealedCheckpoint(t *testing.T) {
-	c, s := small(t, func(c *train.Config) { c.Stage2 = "none" })
+	c, s := small(t, func(c *train.Config) { c.Stage2Weights = "none" })
 	dir := filepath.Join(t.TempDir(), "run")
 	mustRun(t, c, s, train.Options{Dir: dir})
 	path := filepath.Join(dir, train.CheckpointFile)

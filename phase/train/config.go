@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"phase/kernels"
 	"phase/nn"
 	"phase/optim"
 	"phase/phase"
@@ -24,21 +23,24 @@ type Config struct {
 	Method string `name:"method" group:"Run" help:"preset: see phase train --methods"`
 	Seed   uint64 `name:"seed" group:"Run" help:"of the initial weights, the order of images and their augmentation"`
 
-	Data       string  `name:"data" group:"Data" help:"name (fashion, cifar10, cifar100, tinyimagenet) or folder:DIR, list:FILE, idx:DIR, features:FILE.npz"`
-	Imbalance  float64 `name:"imbalance" group:"Data" help:"imbalance factor: largest class over smallest; 1 takes the data as it is"`
-	Profile    string  `name:"profile" group:"Data" help:"shape of the tail: exp or step"`
-	SubsetSeed uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay (NumPy's shuffle of this seed), and which are held out"`
-	Limit      int     `name:"limit" group:"Data" help:"about this many training and this many test images, every class kept; 0 takes all"`
-	Holdout    float64 `name:"holdout" group:"Data" help:"share of each class held out as test set where the data has none"`
-	Size       int     `name:"size" group:"Data" help:"height and width that images are resized to; 0 keeps their own"`
-	MaxPixels  int     `name:"max-pixels" group:"Data" help:"largest image file accepted, in pixels"`
-	SkipBad    bool    `name:"skip-bad" group:"Data" help:"leave out unreadable image files and count them"`
-	Many       int     `name:"many" group:"Data" help:"classes with more training images than this are many-shot"`
-	Few        int     `name:"few" group:"Data" help:"classes with fewer training images than this are few-shot"`
-	Augment    string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, jitter"`
+	Data        string  `name:"data" group:"Data" help:"name (fashion, cifar10, cifar100, tinyimagenet) or folder:DIR, list:FILE, idx:DIR, features:FILE.npz"`
+	Imbalance   float64 `name:"imbalance" group:"Data" help:"imbalance factor: largest class over smallest; 1 takes the data as it is"`
+	Profile     string  `name:"profile" group:"Data" help:"shape of the tail: exp or step"`
+	SubsetSeed  uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay (NumPy's shuffle of this seed), and which are held out"`
+	Limit       int     `name:"limit" group:"Data" help:"about this many training and this many test images, every class kept; 0 takes all"`
+	Holdout     float64 `name:"holdout" group:"Data" help:"share of each class held out as test set where the data has none"`
+	Calibration float64 `name:"calibration" group:"Data" help:"share of each class's training images, at least one of each, kept apart to choose what the test set must not: tau, temperature, the weights of L2RW"`
+	Size        int     `name:"size" group:"Data" help:"height and width that images are resized to; 0 keeps their own"`
+	MaxPixels   int     `name:"max-pixels" group:"Data" help:"largest image file accepted, in pixels"`
+	SkipBad     bool    `name:"skip-bad" group:"Data" help:"leave out unreadable image files and count them"`
+	Many        int     `name:"many" group:"Data" help:"classes with more training images than this are many-shot"`
+	Few         int     `name:"few" group:"Data" help:"classes with fewer training images than this are few-shot"`
+	Augment     string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, jitter"`
 
-	Model string `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110, resnet50, mlp or linear"`
-	Width int    `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
+	Model string  `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110, resnet50, mlp or linear"`
+	Head  string  `name:"head" group:"Model" help:"classifier: linear or cosine (logits are scale times the cosine)"`
+	Scale float64 `name:"scale" group:"Model" help:"of a cosine classifier's logits, also of LDAM's"`
+	Width int     `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
 
 	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (arithmetic and parameters stay f32)"`
 	Epochs      int     `name:"epochs" group:"Training" help:"epochs of all stages together"`
@@ -55,32 +57,34 @@ type Config struct {
 	Milestones  []int   `name:"milestones" group:"Training" help:"epochs after which the learning rate drops"`
 	LRFactor    float64 `name:"lr-factor" group:"Training" help:"by which it drops at each milestone"`
 
-	GammaPos     float64 `name:"gamma-pos" group:"Stage 1: the loss" help:"DAW's exponent of the true class, focal loss's gamma"`
-	GammaNeg     float64 `name:"gamma-neg" group:"Stage 1: the loss" help:"DAW's exponent of the other classes; acts through smoothing only"`
-	Smooth       float64 `name:"smooth" group:"Stage 1: the loss" help:"label smoothing, 0 to 1"`
-	Form         string  `name:"form" group:"Stage 1: the loss" help:"reading of DAW: asl, eq3 or eq1"`
-	Detach       bool    `name:"detach" group:"Stage 1: the loss" help:"no gradient through the modulation"`
-	Stage1Weight string  `name:"stage1-weights" group:"Stage 1: the loss" help:"class weights: none, inverse, effective or adrw"`
+	Loss          string `name:"loss" group:"Stage 1: the loss" kinds:"loss"`
+	Stage1Weights string `name:"stage1-weights" group:"Stage 1: the loss" kinds:"weights by count" help:"what samples weigh"`
+	Reduction     string `name:"reduction" group:"Stage 1: the loss" help:"of weighted losses: weighted-mean (over the sum of weights) or mean (Eq 14's 1/N)"`
+	Objective     string `name:"objective" group:"Stage 1: what a step minimises" kinds:"objective"`
+	Sampler       string `name:"sampler" group:"Stage 1: what a step minimises" kinds:"sampler" help:"how images are drawn"`
 
-	Stage2          string  `name:"stage2-weights" group:"Stage 2: the weights" help:"none (no second stage), inverse, effective, adrw, area or msr"`
-	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the weights" help:"epochs of stage 2; by default a quarter with a rate of its own, else what follows the first milestone"`
-	Stage2LR        float64 `name:"stage2-lr" group:"Stage 2: the weights" help:"its learning rate, a hundredth in the second half; 0 goes on with the schedule"`
-	Stage2Augment   string  `name:"stage2-augment" group:"Stage 2: the weights" help:"same as in stage 1, or none: with --freeze features are then computed once"`
-	Freeze          bool    `name:"freeze" group:"Stage 2: the weights" help:"train the classifier alone, on features in evaluation mode"`
-	Reinit          bool    `name:"reinit" group:"Stage 2: the weights" help:"start the classifier anew instead of going on"`
+	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the training" help:"epochs of stage 2; by default none if no setting speaks of it, else a quarter with a rate of its own, else what follows the first milestone"`
+	Stage2LR        float64 `name:"stage2-lr" group:"Stage 2: the training" help:"its learning rate; 0 goes on with the schedule"`
+	Stage2Schedule  string  `name:"stage2-schedule" group:"Stage 2: the training" help:"of --stage2-lr: step (a hundredth in the second half) or cosine"`
+	Stage2Loss      string  `name:"stage2-loss" group:"Stage 2: the training" kinds:"loss"`
+	Stage2Sampler   string  `name:"stage2-sampler" group:"Stage 2: the training" kinds:"sampler" help:"how images are drawn"`
+	Stage2Augment   string  `name:"stage2-augment" group:"Stage 2: the training" help:"same as in stage 1, or none: with --freeze features are then computed once"`
+	FeaturePasses   int     `name:"feature-passes" group:"Stage 2: the training" help:"with --freeze and augmentation: train on this many passes of features, computed once; 0 computes them anew each epoch"`
+	Freeze          bool    `name:"freeze" group:"Stage 2: the training" help:"train the classifier alone, on features in evaluation mode"`
+	NormShift       bool    `name:"norm-shift" group:"Stage 2: the training" help:"with --freeze, let the statistics of batch norms follow stage 2's images (MiSLAS)"`
+	Reinit          bool    `name:"reinit" group:"Stage 2: the training" help:"start the classifier anew instead of going on"`
+	ClassScales     string  `name:"class-scales" group:"Stage 2: the training" help:"a learned factor for the logit of each class: none, alone (the classifier stays, LWS) or with-head (MiSLAS)"`
+	Stage2Weights   string  `name:"stage2-weights" group:"Stage 2: the weights" kinds:"weights" help:"what samples weigh"`
 	Recompute       bool    `name:"recompute" group:"Stage 2: the weights" help:"compute the weights anew before every epoch instead of once"`
 	FeaturesAugment bool    `name:"features-augment" group:"Stage 2: the weights" help:"compute the weights from augmented images"`
-	Reduction       string  `name:"reduction" group:"Stage 2: the weights" help:"of weighted losses: weighted-mean (over the sum of weights) or mean (Eq 14's 1/N)"`
-	Gamma           float64 `name:"gamma" group:"Stage 2: the weights" help:"exponent of the global weight (Eq 8), also of adrw"`
-	Alpha           float64 `name:"alpha" group:"Stage 2: the weights" help:"share of the global weight (Eq 13), 0 to 1"`
-	Local           string  `name:"local" group:"Stage 2: the weights" help:"reading of the local weight: area-shift, area, shift, clamp, abs, rms or literal"`
-	Block           int     `name:"block" group:"Stage 2: the weights" help:"samples in a block of the effective area"`
-	LocalClip       float64 `name:"local-clip" group:"Stage 2: the weights" help:"keeps area-shift's sample factors within 1/clip to clip; 0 does not"`
-	Beta            float64 `name:"beta" group:"Stage 2: the weights" help:"of the effective number of samples, 0 to 1"`
+
+	Posthoc string `name:"posthoc" group:"After training" kinds:"posthoc" help:"what is done to the trained classifier"`
 
 	EvalEvery       int    `name:"eval-every" group:"Run" help:"epochs between evaluations on the test set"`
 	CheckpointEvery int    `name:"checkpoint-every" group:"Run" help:"epochs between checkpoints"`
 	Device          string `name:"device" group:"Run" help:"cpu"`
+
+	Params Params // of the kinds that are named above
 }
 
 // Recipe is the configuration for a data set before a method has changed it:
@@ -88,10 +92,11 @@ type Config struct {
 func Recipe(dataset string) Config {
 	c := Config{
 		Method: "phase", Seed: 1, Data: dataset, Imbalance: 1, Profile: string(longtail.Exp), Holdout: .2, MaxPixels: data.MaxPixels, Many: 100, Few: 20, Augment: "crop-flip",
-		Model: "resnet8", Precision: "f32",
+		Model: "resnet8", Head: "linear", Scale: 30, Precision: "f32",
 		Epochs: 200, Batch: 128, Optimizer: "sgd", LR: .1, Momentum: .9, WeightDecay: 5e-4, Schedule: "multistep", Warmup: 5, LRFactor: .01,
-		Form: "asl", Stage1Weight: "none",
-		Stage2: "none", Stage2Epochs: -1, Stage2Augment: "same", Freeze: true, Reduction: string(phase.WeightedMean), Gamma: 1, Alpha: .8, Local: string(phase.AreaShift), Block: 128, Beta: .9999,
+		Loss: "ce", Stage1Weights: "none", Reduction: string(phase.WeightedMean), Objective: "plain", Sampler: "shuffle",
+		Stage2Epochs: -1, Stage2Schedule: "step", Stage2Loss: "ce", Stage2Sampler: "shuffle", Stage2Augment: "same", Freeze: true, ClassScales: "none", Stage2Weights: "none",
+		Posthoc:   "none",
 		EvalEvery: 1, CheckpointEvery: 1, Device: "cpu",
 	}
 	switch name, _, _ := strings.Cut(dataset, ":"); name {
@@ -128,7 +133,7 @@ func (c *Config) Resolve() error {
 		c.Width = m.Width
 	}
 	switch {
-	case c.Stage2 == "none":
+	case !c.TwoStages():
 		c.Stage2Epochs, c.Stage2LR = 0, 0
 	case c.Stage2Epochs < 0 && c.Stage2LR > 0:
 		c.Stage2Epochs = (c.Epochs + 3) / 4
@@ -147,7 +152,19 @@ func (c *Config) Resolve() error {
 	if c.Warmup > c.Epochs/4 {
 		c.Warmup = c.Epochs / 4
 	}
-	return c.check()
+	if err := c.check(); err != nil {
+		return err
+	}
+	return c.fillParams()
+}
+
+// TwoStages reports whether there is a second stage: one that was given epochs,
+// or, where that is left open, one that some setting speaks of.
+func (c Config) TwoStages() bool {
+	if c.Stage2Epochs >= 0 {
+		return c.Stage2Epochs > 0
+	}
+	return c.Stage2Weights != "none" || c.Stage2Loss != "ce" || c.Stage2Sampler != "shuffle" || c.ClassScales != "none" || c.Reinit
 }
 
 // scheduled is the number of epochs that the schedule spans: all, or those of
@@ -185,6 +202,9 @@ func (c *Config) check() error {
 		{name: "imbalance", v: c.Imbalance, lo: 1, hi: inf},
 		{name: "limit", v: float64(c.Limit), lo: 0, hi: inf},
 		{name: "holdout", v: c.Holdout, lo: 0, hi: 1, loOpen: true, hiOpen: true},
+		{name: "calibration", v: c.Calibration, lo: 0, hi: .5},
+		{name: "scale", v: c.Scale, lo: 0, hi: inf, loOpen: true},
+		{name: "feature-passes", v: float64(c.FeaturePasses), lo: 0, hi: 1000},
 		{name: "size", v: float64(c.Size), lo: 0, hi: 4096},
 		{name: "max-pixels", v: float64(c.MaxPixels), lo: 1, hi: inf},
 		{name: "few", v: float64(c.Few), lo: 0, hi: inf},
@@ -199,16 +219,8 @@ func (c *Config) check() error {
 		{name: "sam", v: c.SAM, lo: 0, hi: inf},
 		{name: "warmup", v: float64(c.Warmup), lo: 0, hi: float64(c.Epochs)},
 		{name: "lr-factor", v: c.LRFactor, lo: 0, hi: 1, loOpen: true},
-		{name: "gamma-pos", v: c.GammaPos, lo: 0, hi: inf},
-		{name: "gamma-neg", v: c.GammaNeg, lo: 0, hi: inf},
-		{name: "smooth", v: c.Smooth, lo: 0, hi: 1},
 		{name: "stage2-epochs", v: float64(c.Stage2Epochs), lo: 0, hi: float64(c.Epochs)},
 		{name: "stage2-lr", v: c.Stage2LR, lo: 0, hi: inf},
-		{name: "gamma", v: c.Gamma, lo: 0, hi: inf},
-		{name: "alpha", v: c.Alpha, lo: 0, hi: 1},
-		{name: "block", v: float64(c.Block), lo: 1, hi: inf},
-		{name: "local-clip", v: c.LocalClip, lo: 0, hi: inf},
-		{name: "beta", v: c.Beta, lo: 0, hi: 1},
 		{name: "eval-every", v: float64(c.EvalEvery), lo: 1, hi: inf},
 		{name: "checkpoint-every", v: float64(c.CheckpointEvery), lo: 1, hi: inf},
 	} {
@@ -223,11 +235,14 @@ func (c *Config) check() error {
 		{"profile", c.Profile, []string{"exp", "step"}},
 		{"optimizer", c.Optimizer, []string{"sgd", "adamw"}},
 		{"schedule", c.Schedule, []string{"multistep", "cosine"}},
-		{"stage1-weights", c.Stage1Weight, []string{"none", "inverse", "effective", "adrw"}},
-		{"stage2-weights", c.Stage2, []string{"none", "inverse", "effective", "adrw", "area", "msr"}},
+		{"head", c.Head, []string{"linear", "cosine"}},
+		{"stage1-weights", c.Stage1Weights, append([]string{"none"}, byCount()...)},
+		{"sampler", c.Sampler, Samplers.Names()},
+		{"stage2-sampler", c.Stage2Sampler, Samplers.Names()},
+		{"stage2-schedule", c.Stage2Schedule, []string{"step", "cosine"}},
 		{"stage2-augment", c.Stage2Augment, []string{"same", "none"}},
+		{"class-scales", c.ClassScales, []string{"none", "alone", "with-head"}},
 		{"reduction", c.Reduction, []string{string(phase.WeightedMean), string(phase.Mean)}},
-		{"local", c.Local, locals()},
 		{"model", c.Model, nn.Names()},
 		{"device", c.Device, []string{"cpu"}},
 	} {
@@ -238,22 +253,25 @@ func (c *Config) check() error {
 	if _, err := Pass(c.Model, c.Precision); err != nil {
 		return err
 	}
-	if _, err := phase.Form(c.Form); err != nil {
-		return fmt.Errorf("--form: %v", err)
-	}
 	for i, m := range c.Milestones {
 		if m < 0 || i > 0 && m <= c.Milestones[i-1] {
 			return fmt.Errorf("--milestones %v: want ascending epochs", c.Milestones)
 		}
 	}
-	if c.Stage2 != "none" && c.Epochs < 2 {
-		return fmt.Errorf("--epochs %d: want at least 2, one for each stage (or --stage2-weights none)", c.Epochs)
+	if c.TwoStages() {
+		switch {
+		case c.Epochs < 2:
+			return fmt.Errorf("--epochs %d: want at least 2, one for each stage (or --stage2-epochs 0)", c.Epochs)
+		case c.Stage2Epochs == c.Epochs && (c.Freeze || c.ClassScales != "none"):
+			return fmt.Errorf("--stage2-epochs %d: no epoch is left for stage 1, whose features stage 2 freezes", c.Stage2Epochs)
+		case c.ClassScales != "none" && !c.Freeze:
+			return fmt.Errorf("--class-scales %s: goes with --freeze, a factor beside a network that moves means nothing", c.ClassScales)
+		case c.NormShift && !c.Freeze:
+			return fmt.Errorf("--norm-shift: goes with --freeze, without which the statistics move anyway")
+		}
 	}
-	if c.Stage2 != "none" && c.Stage2Epochs == 0 {
-		return fmt.Errorf("--stage2-epochs 0: stage 2 with %s weights wants at least 1 of the %d epochs", c.Stage2, c.Epochs)
-	}
-	if c.Freeze && c.Stage2 != "none" && c.Stage2Epochs == c.Epochs {
-		return fmt.Errorf("--stage2-epochs %d: no epoch is left for stage 1, whose features stage 2 freezes", c.Stage2Epochs)
+	if c.Head == "cosine" && (c.ClassScales != "none" || c.Posthoc != "none") {
+		return fmt.Errorf("--head cosine: --class-scales and --posthoc change the rows and the bias of a linear classifier")
 	}
 	if c.SAM > 0 && c.Clip > 0 {
 		return fmt.Errorf("--clip %g: is not defined together with --sam %g, whose step has two gradients", c.Clip, c.SAM)
@@ -264,21 +282,67 @@ func (c *Config) check() error {
 	return nil
 }
 
-func locals() (s []string) {
-	for _, l := range phase.Locals() {
-		s = append(s, string(l))
-	}
-	return s
-}
-
 // Fields calls f for every setting of the configuration, in order, with a
-// pointer to its value.
+// pointer to its value; the parameters of kinds, which come last, are values
+// with the methods of a flag.
 func (c *Config) Fields(f func(name, group, help string, value any)) {
 	v := reflect.ValueOf(c).Elem()
 	for i := range v.NumField() {
 		tag := v.Type().Field(i).Tag
-		f(tag.Get("name"), tag.Get("group"), tag.Get("help"), v.Field(i).Addr().Interface())
+		if name := tag.Get("name"); name != "" {
+			f(name, tag.Get("group"), help(tag), v.Field(i).Addr().Interface())
+		}
 	}
+	seen := slices.Clone(shared)
+	for _, g := range groups() {
+		for _, p := range g.params {
+			if !slices.Contains(seen, p.Name) {
+				seen = append(seen, p.Name)
+				help := p.Help
+				if p.Of != nil && !p.Varies || strings.HasPrefix(p.Range(), "0 to") {
+					help += ": " + strings.TrimPrefix(p.Range(), "one of ")
+				}
+				f(p.Name, g.heading, help, &param{c, p})
+			}
+		}
+	}
+}
+
+// byCount lists the weightings that do not look at features, which stage 1 has
+// yet to learn.
+func byCount() (names []string) {
+	for _, k := range phase.Weightings.All() {
+		if !phase.UsesFeatures(k.Of) {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// help is a setting's help; one that names a kind lists the kinds.
+func help(tag reflect.StructTag) string {
+	text := tag.Get("help")
+	var names []string
+	switch tag.Get("kinds") {
+	case "loss":
+		names = phase.Losses.Names()
+	case "weights":
+		names = append([]string{"none"}, phase.Weightings.Names()...)
+	case "weights by count":
+		names = append([]string{"none"}, byCount()...)
+	case "objective":
+		names = Objectives.Names()
+	case "sampler":
+		names = Samplers.Names()
+	case "posthoc":
+		names = append([]string{"none"}, Posthocs.Names()...)
+	default:
+		return text
+	}
+	if text != "" {
+		text += ": "
+	}
+	return text + strings.Join(names, ", ")
 }
 
 // Pass is a pass of the named model, in evaluation mode, with a setting of
@@ -301,28 +365,25 @@ func (c Config) pass() nn.Pass {
 	return p
 }
 
-// Loss is stage 1's loss.
-func (c Config) Loss() kernels.SoftmaxLoss {
-	form, _ := phase.Form(c.Form) // checked by Resolve
-	return kernels.SoftmaxLoss{GammaPos: c.GammaPos, GammaNeg: c.GammaNeg, Smooth: c.Smooth, Form: form, Detach: c.Detach}
-}
-
-// MSR is the setting of stage 2's sample weights.
-func (c Config) MSR() phase.MSR {
-	return phase.MSR{Gamma: c.Gamma, Alpha: c.Alpha, Local: phase.Local(c.Local), Block: c.Block, Seed: uint32(c.Seed), Clip: c.LocalClip}
-}
-
-// AREA is the setting of AREA's class weights.
-func (c Config) AREA() phase.AREA { return phase.AREA{Block: c.Block, Seed: uint32(c.Seed)} }
-
 // LearningRate is the learning rate of an epoch, counted from 0 over both
 // stages.
 func (c Config) LearningRate(epoch int) float64 {
 	if second := epoch - (c.Epochs - c.Stage2Epochs); c.Stage2Epochs > 0 && c.Stage2LR > 0 && second >= 0 {
+		if c.Stage2Schedule == "cosine" {
+			return optim.Cosine(c.Stage2LR, c.Stage2Epochs)(second)
+		}
 		return optim.MultiStep(c.Stage2LR, .01, (c.Stage2Epochs+1)/2)(second)
 	}
 	if c.Schedule == "cosine" {
 		return optim.Warmup(c.Warmup, optim.Cosine(c.LR, c.scheduled()))(epoch)
 	}
 	return optim.Warmup(c.Warmup, optim.MultiStep(c.LR, c.LRFactor, c.Milestones...))(epoch)
+}
+
+// cosine is nn.Config's: the scale of a cosine classifier, or 0.
+func (c Config) cosine() float64 {
+	if c.Head == "cosine" {
+		return c.Scale
+	}
+	return 0
 }

@@ -10,12 +10,16 @@ import (
 // key is a setting's name in JSON.
 func key(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-// MarshalJSON writes the settings in order, under their names with _ for -.
+// MarshalJSON writes the settings in order, under their names with _ for -, and
+// those parameters of kinds that are not left open.
 func (c Config) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	var failed error
 	b.WriteByte('{')
 	c.Fields(func(name, _, _ string, value any) {
+		if p, ok := value.(*param); ok && p.Value() == nil {
+			return
+		}
 		v, err := json.Marshal(value)
 		if err != nil {
 			failed = err
@@ -29,8 +33,9 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), failed
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. Every setting must be there, and
-// no other: a file of another version is an error, not a guess.
+// UnmarshalJSON reads what MarshalJSON wrote. Every setting must be there, each
+// parameter of the kinds that are named, and no other: a file of another version
+// is an error, not a guess.
 func (c *Config) UnmarshalJSON(b []byte) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
@@ -40,6 +45,9 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	c.Fields(func(name, _, _ string, value any) {
 		v, ok := raw[key(name)]
 		delete(raw, key(name))
+		if _, open := value.(*param); !ok && open {
+			return
+		}
 		if !ok {
 			failed = fmt.Errorf("setting %q is missing", key(name))
 		} else if err := json.Unmarshal(v, value); err != nil {
@@ -49,7 +57,19 @@ func (c *Config) UnmarshalJSON(b []byte) error {
 	for k := range raw {
 		failed = fmt.Errorf("setting %q is not known to this version", k)
 	}
-	return failed
+	if failed != nil {
+		return failed
+	}
+	have := c.Params
+	if failed = c.fillParams(); failed != nil {
+		return failed
+	}
+	for name := range c.Params {
+		if _, ok := have[name]; !ok {
+			return fmt.Errorf("setting %q is missing", key(name))
+		}
+	}
+	return nil
 }
 
 // Differences lists the settings in which c and d differ, as name: c's, d's.

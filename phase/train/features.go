@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 
@@ -39,88 +40,49 @@ func (w *weights) of(b *data.Batch) []float32 {
 // weigh computes the weights of the present epoch, where they are due: at the
 // beginning of a stage, or before every epoch of a stage 2 that recomputes.
 func (r *run) weigh(ctx context.Context) error {
-	kind := r.c.Stage1Weight
+	kind, weighting := r.c.Stage1Weights, r.c.Weighting1
 	first := r.at.Epoch == 0
 	if r.second() {
-		kind, first = r.c.Stage2, r.at.Epoch == r.c.firstOfStage2()
+		kind, weighting, first = r.c.Stage2Weights, r.c.Weighting2, r.at.Epoch == r.c.firstOfStage2()
 	}
 	if !first && !(r.second() && r.c.Recompute) {
 		return nil
 	}
-	w, err := r.compute(ctx, kind)
+	r.weights = nil
+	how, err := weighting()
+	if err != nil || how == nil {
+		return err
+	}
+	s := phase.Samples{Counts: r.s.Counts, Labels: data.Labels(r.s.Train)}
+	if phase.UsesFeatures(how) {
+		f, _, err := r.features(ctx, r.s.Train, r.c.FeaturesAugment, r.at.Epoch)
+		if err != nil {
+			return err
+		}
+		s.Features = phase.Rows(f)
+	}
+	res, err := how.Weigh(s)
 	if err != nil {
 		return err
 	}
-	r.weights = w
-	if w != nil && first {
-		lo, hi := slices.Min(w.class), slices.Max(w.class)
+	r.weights = &weights{kind: kind, class: res.Class, sample: make([]float32, len(res.Sample))}
+	for i, v := range res.Sample {
+		r.weights.sample[i] = float32(v)
+	}
+	if first {
+		lo, hi := slices.Min(res.Class), slices.Max(res.Class)
 		r.o.Report(Event{Stage: r.stage(), Epoch: r.at.Epoch + 1, Epochs: r.c.Epochs, Note: fmt.Sprintf("%s weights of the classes: %.4g to %.4g", kind, lo, hi)})
 	}
 	return nil
-}
-
-// compute is the weights of one kind.
-func (r *run) compute(ctx context.Context, kind string) (*weights, error) {
-	w := &weights{kind: kind}
-	var err error
-	switch kind {
-	case "none":
-		return nil, nil
-	case "inverse":
-		w.class, err = phase.Inverse(r.s.Counts)
-	case "effective":
-		w.class, err = phase.Effective(r.s.Counts, r.c.Beta)
-	case "adrw":
-		w.class, err = phase.ADRW(r.s.Counts, r.c.Gamma)
-	case "area", "msr":
-		return r.fromFeatures(ctx, kind)
-	}
-	if err != nil {
-		return nil, err
-	}
-	w.sample = make([]float32, r.s.Train.Len())
-	for i := range w.sample {
-		w.sample[i] = float32(w.class[r.s.Train.Label(i)])
-	}
-	return w, nil
-}
-
-// fromFeatures is the weights that depend on how the classes lie in feature
-// space.
-func (r *run) fromFeatures(ctx context.Context, kind string) (*weights, error) {
-	f, labels, err := r.features(ctx, r.s.Train, r.c.FeaturesAugment)
-	if err != nil {
-		return nil, err
-	}
-	w := &weights{kind: kind}
-	if kind == "area" {
-		w.class, _, err = r.c.AREA().Weights(phase.Rows(f), labels, len(r.s.Counts))
-		if err != nil {
-			return nil, err
-		}
-		w.sample = make([]float32, len(labels))
-		for i, y := range labels {
-			w.sample[i] = float32(w.class[y])
-		}
-		return w, nil
-	}
-	res, err := r.c.MSR().Weights(phase.Rows(f), labels, len(r.s.Counts))
-	if err != nil {
-		return nil, err
-	}
-	w.class, w.sample = res.Class, make([]float32, len(labels))
-	for i, v := range res.Sample {
-		w.sample[i] = float32(v)
-	}
-	return w, nil
 }
 
 // evalBatch is how many images are evaluated at a time.
 const evalBatch = 200
 
 // features is the extractor's output in evaluation mode for every sample of
-// ds, in order, as a tensor (n,d), and the labels.
-func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*tensor.Tensor, []int, error) {
+// ds, in order, as a tensor (n,d), and the labels; of augmented images as they
+// look in the given epoch.
+func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool, epoch int) (*tensor.Tensor, []int, error) {
 	l := &data.Loader{Data: ds, Batch: evalBatch, Seed: r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize}
 	if augmented {
 		a, err := r.augment()
@@ -132,7 +94,7 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*t
 	var all []float32
 	var plans nn.Plans
 	dim := 0
-	for b, err := range l.Epoch(ctx, r.at.Epoch, 0) {
+	for b, err := range l.Epoch(ctx, epoch, 0) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -147,32 +109,71 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool) (*t
 }
 
 // A frozen holds the features of a frozen extractor, so that every image goes
-// through it once.
-type frozen struct{ train, test data.Dataset }
+// through it once, or once for each of some augmented passes.
+type frozen struct {
+	train []data.Dataset // one a pass
+	test  data.Dataset
+}
 
 // loader gives the batches of the present stage.
 func (r *run) loader(ctx context.Context) (*data.Loader, error) {
-	l := &data.Loader{Data: r.s.Train, Batch: r.c.Batch, Shuffle: true, Seed: r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize, DropLast: false}
+	l := &data.Loader{Data: r.s.Train, Batch: r.c.Batch, Seed: r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize}
 	var err error
 	if l.Augment, err = r.augment(); err != nil {
 		return nil, err
 	}
 	if !r.second() {
-		return l, nil
+		return l, r.draw(l, r.c.Sampler, 0, r.c.firstOfStage2())
 	}
 	if r.c.Stage2Augment == "none" {
 		l.Augment = data.Augment{}
 	}
-	if !r.c.Freeze || l.Augment != (data.Augment{}) {
+	if err := r.draw(l, r.c.Stage2Sampler, r.c.firstOfStage2(), r.c.Stage2Epochs); err != nil {
+		return nil, err
+	}
+	random := l.Augment != (data.Augment{})
+	if !r.c.Freeze || r.c.NormShift || random && r.c.FeaturePasses == 0 {
 		return l, nil
 	}
 	if r.frozen == nil {
-		if r.frozen, err = r.freeze(ctx); err != nil {
+		if r.frozen, err = r.freeze(ctx, random); err != nil {
 			return nil, err
 		}
 	}
-	l.Data, l.Normalize = r.frozen.train, data.Normalize{}
+	l.Data, l.Normalize, l.Augment = r.frozen.train[(r.at.Epoch-r.c.firstOfStage2())%len(r.frozen.train)], data.Normalize{}, data.Augment{}
 	return l, nil
+}
+
+// draw makes a loader draw its images as the named sampler says, in a stage
+// from epoch first on.
+func (r *run) draw(l *data.Loader, name string, first, epochs int) error {
+	s, err := with(r.c, Samplers, "sampler", name)
+	if err != nil {
+		return err
+	}
+	sampled(l, s, r.s.Counts, first, epochs)
+	return nil
+}
+
+// others gives the second batch of each step, nil where the objective asks for
+// none; done ends it.
+func (r *run) others(ctx context.Context) (next func() (*data.Batch, error), done func(), err error) {
+	if r.second() || r.other == nil {
+		return func() (*data.Batch, error) { return nil, nil }, func() {}, nil
+	}
+	l := &data.Loader{Data: r.s.Train, Batch: r.c.Batch, Seed: ^r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize}
+	if l.Augment, err = r.augment(); err != nil {
+		return nil, nil, err
+	}
+	sampled(l, r.other, r.s.Counts, 0, r.c.firstOfStage2())
+	pull, done := iter.Pull2(l.Epoch(ctx, r.at.Epoch, r.at.Step))
+	return func() (*data.Batch, error) {
+		b, err, ok := pull()
+		if !ok {
+			return nil, fmt.Errorf("the second sampler ran out of batches")
+		}
+		return b, err
+	}, done, nil
 }
 
 func (r *run) augment() (data.Augment, error) {
@@ -183,27 +184,40 @@ func (r *run) augment() (data.Augment, error) {
 	return data.ParseAugment(r.c.Augment, shape[1])
 }
 
-func (r *run) freeze(ctx context.Context) (*frozen, error) {
+// freeze computes the features of a frozen extractor: of the images as they are,
+// or of each as it looks in some augmented passes.
+func (r *run) freeze(ctx context.Context, random bool) (*frozen, error) {
 	var f frozen
-	for _, part := range []struct {
-		from data.Dataset
-		to   *data.Dataset
-	}{{r.s.Train, &f.train}, {r.s.Test, &f.test}} {
-		x, labels, err := r.features(ctx, part.from, false)
+	passes := 1
+	if random {
+		passes = r.c.FeaturePasses
+	}
+	for k := range passes {
+		d, err := r.frozenSet(ctx, r.s.Train, random, r.c.firstOfStage2()+k)
 		if err != nil {
 			return nil, err
 		}
-		d, err := data.NewFeatures(tensor.Data[float32](x), x.Dim(1), labels, part.from.Classes())
-		if err != nil {
-			return nil, fmt.Errorf("features of the frozen extractor: %v", err)
-		}
-		*part.to = d
+		f.train = append(f.train, d)
 	}
-	return &f, nil
+	var err error
+	f.test, err = r.frozenSet(ctx, r.s.Test, false, 0)
+	return &f, err
+}
+
+func (r *run) frozenSet(ctx context.Context, ds data.Dataset, augmented bool, epoch int) (data.Dataset, error) {
+	x, labels, err := r.features(ctx, ds, augmented, epoch)
+	if err != nil {
+		return nil, err
+	}
+	d, err := data.NewFeatures(tensor.Data[float32](x), x.Dim(1), labels, ds.Classes())
+	if err != nil {
+		return nil, fmt.Errorf("features of the frozen extractor: %v", err)
+	}
+	return d, nil
 }
 
 // evaluate is the accuracy on the test set.
-func (r *run) evaluate() (longtail.Accuracy, error) {
+func (r *run) evaluate(ctx context.Context) (longtail.Accuracy, error) {
 	forward, ds, norm := r.model.Forward, r.s.Test, r.s.Normalize
 	if r.frozen != nil && r.second() {
 		forward, ds, norm = r.model.Head().Forward, r.frozen.test, data.Normalize{}
@@ -211,14 +225,14 @@ func (r *run) evaluate() (longtail.Accuracy, error) {
 	l := &data.Loader{Data: ds, Batch: evalBatch, Workers: r.o.Workers, Normalize: norm}
 	var predictions []int
 	var plans nn.Plans
-	for b, err := range l.Epoch(context.Background(), 0, 0) {
+	for b, err := range l.Epoch(ctx, 0, 0) {
 		if err != nil {
 			return longtail.Accuracy{}, err
 		}
 		r.eval.Reset()
 		p := r.c.pass()
 		p.Plans = &plans
-		predictions = append(predictions, argmax(forward(&p, r.eval.Watch(b.X)).Value)...)
+		predictions = append(predictions, argmax(r.scaled(forward(&p, r.eval.Watch(b.X))).Value)...)
 	}
 	return longtail.Evaluate(predictions, data.Labels(ds), r.s.Counts, r.c.Thresholds())
 }

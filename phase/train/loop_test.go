@@ -23,7 +23,7 @@ func TestRunIsThisLoop(t *testing.T) {
 		"cached":        func(c *train.Config) { c.Stage2Augment = "none" },
 		"clipped":       func(c *train.Config) { c.Clip = .5 },
 		"mean":          func(c *train.Config) { c.Reduction = "mean" },
-		"inverse":       func(c *train.Config) { c.Stage1Weight, c.Stage2LR = "inverse", .05 },
+		"inverse":       func(c *train.Config) { c.Stage1Weights, c.Stage2LR = "inverse", .05 },
 		"reinitialised": func(c *train.Config) { c.Reinit, c.Nesterov = true, true },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -51,14 +51,16 @@ func loop(t *testing.T, c train.Config, s *train.Source) nn.Model {
 	for i := range weights {
 		weights[i] = 1
 	}
-	if c.Stage1Weight == "inverse" {
+	if c.Stage1Weights == "inverse" {
 		class, err := phase.Inverse(s.Counts)
 		must(t, err)
 		for i := range weights {
 			weights[i] = class[s.Train.Label(i)]
 		}
 	}
-	loss, whole := c.Loss(), true
+	loss, err := c.Loss1()
+	must(t, err)
+	whole := true
 	opt := &optim.SGD{Params: optim.All(nn.Params(m)), Momentum: c.Momentum, Decay: c.WeightDecay, Nesterov: c.Nesterov}
 	for epoch := range c.Epochs {
 		if epoch == c.Epochs-c.Stage2Epochs {
@@ -66,7 +68,7 @@ func loop(t *testing.T, c train.Config, s *train.Source) nn.Model {
 				m.Head().Reset(rand.New(rand.NewPCG(c.Seed, 2)))
 			}
 			weights = msrWeights(t, c, s, m)
-			loss.GammaPos, loss.GammaNeg, loss.Smooth, whole = 0, 0, 0, false
+			loss, whole = phase.CrossEntropy{}, false
 			opt = &optim.SGD{Params: optim.All(nn.Params(m.Head())), Momentum: c.Momentum, Decay: c.WeightDecay, Nesterov: c.Nesterov}
 			if c.Stage2Augment == "none" {
 				augment = data.Augment{}
@@ -92,7 +94,7 @@ func loop(t *testing.T, c train.Config, s *train.Source) nn.Model {
 					f := m.Features(&nn.Pass{}, autograd.Const(b.X))
 					logits = m.Head().Forward(&nn.Pass{Train: true}, tape.Watch(f.Value))
 				}
-				v := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(logits, b.Y, tensor.Of(w, len(w)), loss)), 1/sum)
+				v := autograd.Scale(autograd.Sum(loss.Each(phase.Batch{Logits: logits, Labels: b.Y, Weights: tensor.Of(w, len(w))})), 1/sum)
 				tape.Backward(v)
 				if c.Clip > 0 {
 					opt.ClipNorm(c.Clip)
@@ -111,7 +113,9 @@ func msrWeights(t *testing.T, c train.Config, s *train.Source, m nn.Model) []flo
 	for b, err := range l.Epoch(t.Context(), 0, 0) {
 		must(t, err)
 		f := m.Features(&nn.Pass{}, autograd.Const(b.X)).Value
-		r, err := c.MSR().Weights(phase.Rows(f), data.Labels(s.Train), len(s.Counts))
+		w, err := c.Weighting2()
+		must(t, err)
+		r, err := w.Weigh(phase.Samples{Counts: s.Counts, Labels: data.Labels(s.Train), Features: phase.Rows(f)})
 		must(t, err)
 		return r.Sample
 	}

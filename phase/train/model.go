@@ -50,7 +50,7 @@ func saveModel(path string, c Config, s *Source, m nn.Model) error {
 		norm.Mean, norm.Std = make([]float32, shape[0]), slices.Repeat([]float32{1}, shape[0])
 	}
 	return nn.Save(path, &nn.Saved{Model: m, Meta: map[string]string{trainedKey: string(text)}, About: nn.About{
-		Name: c.Model, Config: nn.Config{Classes: len(s.Counts), Channels: shape[0], Size: shape[1], Width: c.Width, Seed: c.Seed},
+		Name: c.Model, Config: nn.Config{Classes: len(s.Counts), Channels: shape[0], Size: shape[1], Width: c.Width, Cosine: c.cosine(), Seed: c.Seed},
 		Classes: s.Train.Classes(), Input: nn.Input{Order: order, Mean: norm.Mean, Std: norm.Std}}})
 }
 

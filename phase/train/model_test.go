@@ -30,7 +30,7 @@ func (d renamed) Classes() []string { return append([]string{"zeppelin"}, d.Imag
 
 // The order of classes in the data means nothing; an unknown name is an error.
 func TestClassesMatchedByName(t *testing.T) {
-	c, s := small(t, func(c *train.Config) { c.Stage2 = "none" })
+	c, s := small(t, func(c *train.Config) { c.Stage2Weights = "none" })
 	dir := filepath.Join(t.TempDir(), "run")
 	want := mustRun(t, c, s, train.Options{Dir: dir})
 	m, err := train.LoadModel(dir)

@@ -84,6 +84,7 @@ type header struct {
 	Version      string `json:"version"`
 	DataSHA256   string `json:"data_sha256"`
 	ManifestHash string `json:"manifest_sha256"`
+	Stage1       *fork  `json:"stage1,omitempty"` // where stage 1 was trained, if not here
 	Config       Config `json:"config"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"phase/autograd"
@@ -30,6 +31,7 @@ type Options struct {
 	Dir     string      // the run directory
 	Resume  bool        // go on with the run in Dir
 	Force   bool        // start anew in Dir even if a run is there
+	Stage1  string      // begin with stage 2, where the run in this directory stood at that epoch
 	Workers int         // goroutines that prepare batches
 	Version string      // of the program, for config.json
 	Report  func(Event) // called after every step and every epoch; nil says nothing
@@ -67,7 +69,19 @@ type run struct {
 	last    longtail.Accuracy // what the last evaluation found, by class
 	weights *weights          // of the present stage; nil weighs all alike
 
+	// What the present stage does, made by enter.
+	loss   phase.Loss
+	step1  func(*Step) (loss, logits *autograd.Var) // the objective's
+	other  Sampler                                  // of the objective's second batch, or nil
+	parts  []part                                   // modules trained beside the model
+	scales *scales                                  // one of them, in a stage 2 that has it
+
 	frozen *frozen // cached features of a frozen extractor, or nil
+}
+
+// scales is a factor for the logit of each class (LWS).
+type scales struct {
+	Scale *autograd.Var // (1,C)
 }
 
 // A position is the next step to take and the sums over the epoch so far.
@@ -105,7 +119,7 @@ func Run(ctx context.Context, c Config, s *Source, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	return r.finish()
+	return r.finish(ctx)
 }
 
 // NewModel makes the configured model for the data, with weights of the
@@ -118,7 +132,7 @@ func NewModel(c Config, s *Source) (nn.Model, error) {
 	if shape[1] != shape[2] {
 		return nil, fmt.Errorf("the images of %s are %d high and %d wide, and the models take square ones: set --size", c.Data, shape[1], shape[2])
 	}
-	m, err := nn.New(c.Model, nn.Config{Width: c.Width, Classes: len(s.Counts), Channels: shape[0], Size: shape[1], Seed: c.Seed})
+	m, err := nn.New(c.Model, nn.Config{Width: c.Width, Classes: len(s.Counts), Channels: shape[0], Size: shape[1], Cosine: c.cosine(), Seed: c.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("--model %s on %s: %v", c.Model, c.Data, err)
 	}
@@ -133,6 +147,11 @@ func (r *run) begin() error {
 		return err
 	}
 	h := header{Schema: Schema, Version: r.o.Version, DataSHA256: r.s.Checksum, ManifestHash: hash, Config: r.c}
+	if r.o.Stage1 != "" && !r.o.Resume {
+		if h.Stage1, err = r.checkStage1(h); err != nil {
+			return err
+		}
+	}
 	if r.o.Resume {
 		old, err := readHeader(r.dir.path)
 		if err != nil {
@@ -146,13 +165,23 @@ func (r *run) begin() error {
 		}
 		// A run that was killed before its first checkpoint begins anew.
 		if _, err := os.Stat(r.dir.file(CheckpointFile)); !errors.Is(err, fs.ErrNotExist) {
-			return r.restore()
+			from, err := readCheckpoint(r.dir.file(CheckpointFile))
+			if err != nil {
+				return err
+			}
+			return r.restore(from)
 		}
+		h.Stage1 = old.Stage1
 	} else if err := writeJSON(r.dir.file(ConfigFile), h); err != nil {
 		return err
 	}
-	r.enter()
-	return r.save()
+	if h.Stage1 != nil {
+		return r.takeStage1(h.Stage1)
+	}
+	if err := r.enter(); err != nil {
+		return err
+	}
+	return r.save(CheckpointFile)
 }
 
 // firstOfStage2 is the first epoch of stage 2, or Epochs if there is none.
@@ -161,34 +190,56 @@ func (c Config) firstOfStage2() int { return c.Epochs - c.Stage2Epochs }
 // second reports whether the run is in stage 2.
 func (r *run) second() bool { return r.at.Epoch >= r.c.firstOfStage2() }
 
-// stage is the present stage's name.
+// stage is the present stage's name: what it does unlike cross-entropy on
+// shuffled images.
 func (r *run) stage() string {
-	switch {
-	case r.second():
-		return r.c.Stage2
-	case r.c.GammaPos > 0 && r.c.GammaNeg > 0:
-		return "daw"
-	case r.c.GammaPos > 0:
-		return "focal"
-	case r.c.Stage1Weight != "none":
-		return "cb"
-	case r.c.Smooth > 0:
-		return "label-smoothing"
+	var words []string
+	say := func(word, usual string) {
+		if word != usual {
+			words = append(words, word)
+		}
 	}
-	return "ce"
+	if r.second() {
+		say(r.c.Stage2Loss, "ce")
+		say(r.c.Stage2Weights, "none")
+		say(r.c.Stage2Sampler, "shuffle")
+		if r.c.ClassScales != "none" {
+			words = append(words, "scales")
+		}
+	} else {
+		say(r.c.Objective, "plain")
+		say(r.c.Loss, "ce")
+		say(r.c.Stage1Weights, "none")
+		say(r.c.Sampler, "shuffle")
+	}
+	if words == nil {
+		return "ce"
+	}
+	return strings.Join(words, "+")
 }
 
-// enter prepares the parameters and the optimizer of the stage that the
-// present epoch belongs to. A stage 2 that freezes the extractor has buffers
+// enter prepares the loss, the parameters and the optimizer of the stage that
+// the present epoch belongs to. A stage 2 that freezes the extractor has buffers
 // of its own; one that does not goes on with those of stage 1.
-func (r *run) enter() {
+func (r *run) enter() (err error) {
+	if r.second() {
+		r.loss, err = r.c.Loss2()
+	} else {
+		r.loss, err = r.c.Loss1()
+	}
+	if err != nil {
+		return err
+	}
 	params := optim.All(nn.Params(r.model))
-	if r.second() && r.c.Freeze {
-		ofHead := map[*autograd.Var]bool{}
-		for _, v := range nn.Params(r.model.Head()) {
-			ofHead[v] = true
+	if r.second() {
+		params = r.enterParts2(params)
+	} else if err := r.enterObjective(); err != nil {
+		return err
+	}
+	for _, p := range r.parts {
+		for _, v := range optim.All(nn.Params(p.module)) {
+			params = append(params, optim.Param{Name: p.name + "." + v.Name, Var: v.Var})
 		}
-		params = slices.DeleteFunc(params, func(p optim.Param) bool { return !ofHead[p.Var] })
 	}
 	var base optim.Optimizer
 	if r.c.Optimizer == "adamw" {
@@ -200,16 +251,53 @@ func (r *run) enter() {
 	if r.c.SAM > 0 {
 		r.opt = &optim.SAM{Rho: r.c.SAM, Base: base}
 	}
+	return nil
+}
+
+// enterObjective begins stage 1's objective.
+func (r *run) enterObjective() error {
+	o, err := r.c.objective()
+	if err != nil {
+		return err
+	}
+	s := &Setup{Config: r.c, Model: r.model, Counts: r.s.Counts, Rand: rand.New(rand.NewPCG(r.c.Seed, 5)), Calibration: r.s.Calibration, Normalize: r.s.Normalize}
+	if r.step1, err = o.Begin(s); err != nil {
+		return fmt.Errorf("--objective %s: %w", r.c.Objective, err)
+	}
+	r.parts, r.other = s.modules, s.other
+	return nil
+}
+
+// enterParts2 chooses what stage 2 trains among the model's parameters, and
+// what besides.
+func (r *run) enterParts2(params optim.Params) optim.Params {
+	r.parts, r.other, r.scales = nil, nil, nil
+	if r.c.ClassScales != "none" {
+		one := slices.Repeat([]float32{1}, len(r.s.Counts))
+		r.scales = &scales{Scale: autograd.Param(tensor.Of(one, 1, len(one)))}
+		r.parts = []part{{"classes", r.scales}}
+	}
+	if !r.c.Freeze {
+		return params
+	}
+	ofHead := map[*autograd.Var]bool{}
+	for _, v := range nn.Params(r.model.Head()) {
+		ofHead[v] = r.c.ClassScales != "alone"
+	}
+	return slices.DeleteFunc(params, func(p optim.Param) bool { return !ofHead[p.Var] })
 }
 
 // enterStage2 does what happens once, between the stages.
-func (r *run) enterStage2() {
+func (r *run) enterStage2() error {
 	if r.c.Reinit {
 		r.model.Head().Reset(rand.New(rand.NewPCG(r.c.Seed, 2)))
 	}
-	if r.c.Freeze || r.c.Reinit {
-		r.enter()
+	if r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {
+		return r.enter()
 	}
+	loss, err := r.c.Loss2()
+	r.loss = loss
+	return err
 }
 
 // epoch trains one epoch, from the step where it stands, and ends with a
@@ -217,7 +305,9 @@ func (r *run) enterStage2() {
 func (r *run) epoch(ctx context.Context) error {
 	if r.at.Step == 0 {
 		if r.at.Epoch == r.c.firstOfStage2() && r.c.Stage2Epochs > 0 && r.at.Epoch > 0 {
-			r.enterStage2()
+			if err := r.enterStage2(); err != nil {
+				return err
+			}
 		}
 		if err := r.weigh(ctx); err != nil {
 			return r.stopped(err)
@@ -227,6 +317,11 @@ func (r *run) epoch(ctx context.Context) error {
 	if err != nil {
 		return r.stopped(err)
 	}
+	others, done, err := r.others(ctx)
+	if err != nil {
+		return r.stopped(err)
+	}
+	defer done()
 	lr, steps := r.c.LearningRate(r.at.Epoch), loader.Len()
 	began, before, seen := time.Now(), r.at.Seconds, r.at.Seen
 	spent := func() float64 { return before + time.Since(began).Seconds() }
@@ -235,7 +330,12 @@ func (r *run) epoch(ctx context.Context) error {
 			r.at.Seconds = spent()
 			return r.stopped(err)
 		}
-		loss, right, err := r.step(batch, lr)
+		other, err := others()
+		if err != nil {
+			r.at.Seconds = spent()
+			return r.stopped(err)
+		}
+		loss, right, err := r.step(batch, other, lr)
 		if err != nil {
 			return err
 		}
@@ -257,7 +357,7 @@ func (r *run) endEpoch(lr, seconds float64) error {
 		Loss: r.at.Loss / float64(r.at.Seen), TrainAccuracy: float64(r.at.Right) / float64(r.at.Seen), ImagesPerSecond: float64(r.at.Seen) / seconds}
 	last := e.Epoch == r.c.Epochs || e.Epoch == r.c.firstOfStage2()
 	if last || e.Epoch%r.c.EvalEvery == 0 {
-		acc, err := r.evaluate()
+		acc, err := r.evaluate(context.Background()) // an interrupt comes between epochs
 		if err != nil {
 			return err
 		}
@@ -274,10 +374,15 @@ func (r *run) endEpoch(lr, seconds float64) error {
 	r.history = append(r.history, e)
 	r.at = position{Epoch: e.Epoch, Total: r.at.Total + seconds}
 	if last || e.Epoch%r.c.CheckpointEvery == 0 {
-		if err := r.save(); err != nil {
+		if err := r.save(CheckpointFile); err != nil {
 			return err
 		}
 		if err := r.dir.writeMetrics(r.history); err != nil {
+			return err
+		}
+	}
+	if e.Epoch < r.c.Epochs && r.c.forks(e.Epoch) {
+		if err := r.save(forkFile(e.Epoch)); err != nil {
 			return err
 		}
 	}
@@ -304,7 +409,7 @@ func (r *run) stopped(err error) error {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if err := r.save(); err != nil {
+	if err := r.save(CheckpointFile); err != nil {
 		return err
 	}
 	if err := r.dir.writeMetrics(r.history); err != nil {
@@ -313,28 +418,34 @@ func (r *run) stopped(err error) error {
 	return ErrInterrupted
 }
 
-// step trains on one batch and returns its loss and how many were right.
-func (r *run) step(b *data.Batch, lr float64) (loss float64, right int, err error) {
-	w := r.weights.of(b)
-	denominator := float64(b.Y.Size())
-	if r.c.Reduction == string(phase.WeightedMean) {
-		denominator = sum(w)
+// step trains on one batch, and another where the objective asked for it, and
+// returns its loss and how many were right.
+func (r *run) step(b, other *data.Batch, lr float64) (loss float64, right int, err error) {
+	first := 0
+	s := Step{Tape: &r.tape, Model: r.model, X: b.X, Y: b.Y, Weights: r.weights.of(b), Counts: r.s.Counts,
+		Epoch: r.at.Epoch, Epochs: r.c.firstOfStage2(), loss: r.loss, mean: r.c.Reduction == string(phase.Mean),
+		seed: r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)}
+	if r.second() {
+		first = r.c.firstOfStage2()
+		s.Epoch, s.Epochs = s.Epoch-first, r.c.Epochs-first
 	}
-	var params kernels.SoftmaxLoss
-	if !r.second() {
-		params = r.c.Loss()
+	if other != nil {
+		s.Other, s.OtherWeights = other, r.weights.of(other)
 	}
-	weight := tensor.Of(w, len(w))
-	seed := r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)
 	loss = r.opt.Step(lr, func(pass int) float64 {
 		r.tape.Reset()
 		p := r.c.pass()
-		p.Train, p.Frozen, p.Seed = true, pass > 0, seed
-		logits := r.logits(&p, b.X)
+		p.Train, p.Frozen, p.Seed = true, pass > 0, s.seed
+		s.Pass = &p
+		var l, logits *autograd.Var
+		if r.second() {
+			l, logits = r.step2(&s)
+		} else {
+			l, logits = r.step1(&s)
+		}
 		if pass == 0 {
 			right = hits(logits.Value, b.Y)
 		}
-		l := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(logits, b.Y, weight, params)), 1/denominator)
 		r.tape.Backward(l)
 		if r.c.Clip > 0 {
 			r.opt.Parameters().ClipNorm(r.c.Clip)
@@ -348,19 +459,32 @@ func (r *run) step(b *data.Batch, lr float64) (loss float64, right int, err erro
 	return loss, right, nil
 }
 
-// logits is the forward pass of the present stage: of the whole model, of the
-// head on the frozen extractor's features, or of the head on cached ones.
-func (r *run) logits(p *nn.Pass, x *tensor.Tensor) *autograd.Var {
+// step2 is a step of stage 2: of the whole model, of the head on the frozen
+// extractor's features, or of the head on cached ones.
+func (r *run) step2(s *Step) (loss, logits *autograd.Var) {
+	var features *autograd.Var
 	switch {
 	case r.frozen != nil:
-		return r.model.Head().Forward(p, r.tape.Watch(x))
-	case r.second() && r.c.Freeze:
+		features = r.tape.Watch(s.X)
+	case r.c.Freeze:
 		r.eval.Reset()
 		eval := r.c.pass()
-		f := r.model.Features(&eval, r.eval.Watch(x))
-		return r.model.Head().Forward(p, r.tape.Watch(f.Value))
+		eval.Train, eval.Frozen = r.c.NormShift, s.Pass.Frozen
+		f := r.model.Features(&eval, r.eval.Watch(s.X))
+		features = r.tape.Watch(f.Value)
+	default:
+		features = r.model.Features(s.Pass, r.tape.Watch(s.X))
 	}
-	return r.model.Forward(p, r.tape.Watch(x))
+	logits = r.scaled(r.model.Head().Forward(s.Pass, features))
+	return s.Loss(features, logits, s.Y, s.Weights), logits
+}
+
+// scaled is the logits times the factors of their classes, where there are any.
+func (r *run) scaled(logits *autograd.Var) *autograd.Var {
+	if r.scales == nil {
+		return logits
+	}
+	return autograd.Mul(logits, r.scales.Scale)
 }
 
 func sum(w []float32) (s float64) {
@@ -397,7 +521,11 @@ func argmax(x *tensor.Tensor) []int {
 }
 
 // finish writes the model, the weights and the result.
-func (r *run) finish() (*Result, error) {
+func (r *run) finish(ctx context.Context) (*Result, error) {
+	r.fold()
+	if err := r.adjust(ctx); err != nil {
+		return nil, err
+	}
 	res := &Result{
 		Schema: Schema, Method: r.c.Method, Data: r.c.Data, Imbalance: r.c.Imbalance, Model: r.c.Model, Width: r.c.Width, Seed: r.c.Seed,
 		Device:      kernels.For(r.opt.Parameters()[0].Var.Value).String(),
@@ -409,7 +537,7 @@ func (r *run) finish() (*Result, error) {
 		if e.Test != nil && e.Test.Overall > res.Best.Overall {
 			res.Best = Best{Epoch: e.Epoch, Overall: e.Test.Overall}
 		}
-		if e.Epoch <= r.c.firstOfStage2() || len(r.stages) == 1 {
+		if e.Epoch <= r.c.firstOfStage2() || r.c.firstOfStage2() == 0 {
 			rates = append(rates, e.ImagesPerSecond)
 		}
 	}
@@ -425,4 +553,71 @@ func (r *run) finish() (*Result, error) {
 		return nil, err
 	}
 	return res, writeJSON(r.dir.file(ResultFile), res)
+}
+
+// fold makes the factors of the classes part of the classifier: s(w·x + b) is
+// (sw)·x + sb.
+func (r *run) fold() {
+	if r.scales == nil {
+		return
+	}
+	h, s := r.model.Head().(*nn.Linear), tensor.Data[float32](r.scales.Scale.Value)
+	w, b := tensor.Data[float32](h.Weight.Value), tensor.Data[float32](h.Bias.Value)
+	d := len(w) / len(s)
+	for j, f := range s {
+		b[j] *= f
+		for k := range d {
+			w[j*d+k] *= f
+		}
+	}
+	r.scales = nil
+}
+
+// adjust changes the trained classifier without training it, where the run says
+// so, and evaluates it once more. It is a stage of no epochs.
+func (r *run) adjust(ctx context.Context) error {
+	p, err := r.c.posthoc()
+	if err != nil || p == nil {
+		return err
+	}
+	head := r.model.Head().(*nn.Linear)
+	if from := p.Candidates(); from != nil {
+		if p, err = r.choose(ctx, head, from); err != nil {
+			return err
+		}
+	}
+	p.Apply(head, r.s.Counts)
+	if r.last, err = r.evaluate(ctx); err != nil {
+		return err
+	}
+	r.stages = append(r.stages, StageResult{Name: p.String(), Accuracy: summary(r.last)})
+	return nil
+}
+
+// choose is the candidate with the highest score on the calibration images.
+func (r *run) choose(ctx context.Context, head *nn.Linear, from []Posthoc) (Posthoc, error) {
+	if r.s.Calibration == nil {
+		return nil, fmt.Errorf("--posthoc %s: its parameter is chosen on calibration images: --calibration keeps a share of the training images apart", r.c.Posthoc)
+	}
+	x, labels, err := r.features(ctx, r.s.Calibration, false, 0)
+	if err != nil {
+		return nil, err
+	}
+	w, b := slices.Clone(tensor.Data[float32](head.Weight.Value)), slices.Clone(tensor.Data[float32](head.Bias.Value))
+	best, most := Posthoc(nil), math.Inf(-1)
+	for _, p := range from {
+		p.Apply(head, r.s.Counts)
+		pass := r.c.pass()
+		logits := head.Forward(&pass, autograd.Const(x)).Value
+		if score := p.Score(tensor.Data[float32](logits), labels, r.s.Counts); score > most {
+			best, most = p, score
+		}
+		copy(tensor.Data[float32](head.Weight.Value), w)
+		copy(tensor.Data[float32](head.Bias.Value), b)
+	}
+	if best == nil {
+		return nil, fmt.Errorf("--posthoc %s: no candidate has a score that is a number", r.c.Posthoc)
+	}
+	r.o.Report(Event{Stage: best.String(), Epoch: r.c.Epochs, Epochs: r.c.Epochs, Note: fmt.Sprintf("chosen on %d calibration images, with a score of %.4g", len(labels), most)})
+	return best, nil
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	_ "phase/kernels/cpu"
+	_ "phase/phase/methods"
 	"phase/phase/train"
 )
 
@@ -90,13 +91,14 @@ func TestResumeIsBitEqual(t *testing.T) {
 		"frozen":          nil,
 		"cached features": func(c *train.Config) { c.Stage2Augment = "none" },
 		"whole, recomputed, SAM": func(c *train.Config) {
-			c.Freeze, c.Recompute, c.Local, c.SAM = false, true, "area", .05
+			c.Freeze, c.Recompute, c.SAM = false, true, .05
+			c.Use("local", "area")
 		},
-		"one stage, adamw":  func(c *train.Config) { c.Stage2, c.Optimizer, c.LR = "none", "adamw", .01 },
+		"one stage, adamw":  func(c *train.Config) { c.Stage2Weights, c.Optimizer, c.LR = "none", "adamw", .01 },
 		"bf16":              func(c *train.Config) { c.Model, c.Width, c.Precision = "resnet8", 4, "bf16" },
 		"reinitialised":     func(c *train.Config) { c.Reinit = true },
 		"rare checkpoints":  func(c *train.Config) { c.CheckpointEvery = 3 },
-		"class-balanced ce": func(c *train.Config) { c.Stage1Weight = "effective" },
+		"class-balanced ce": func(c *train.Config) { c.Stage1Weights = "effective" },
 	} {
 		if testing.Short() && name != "frozen" && name != "whole, recomputed, SAM" {
 			continue

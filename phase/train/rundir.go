@@ -52,6 +52,8 @@ func openDir(path string, resume, force bool) (*runDir, error) {
 		for _, f := range []string{ConfigFile, MetricsFile, CheckpointFile, ModelFile, WeightsFile, ResultFile} {
 			stale = append(stale, d.file(f))
 		}
+		forks, _ := filepath.Glob(d.file("epoch-*.safetensors"))
+		stale = append(stale, forks...)
 	}
 	for _, f := range stale {
 		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 
 	"phase/phase/data"
 	"phase/phase/longtail"
@@ -11,6 +12,7 @@ import (
 // identifies them.
 type Source struct {
 	Train, Test data.Dataset
+	Calibration data.Dataset // kept apart from Train; nil without
 	Normalize   data.Normalize
 	Counts      []int  // training images of each class
 	Checksum    string // of the whole training set, before the subset was drawn
@@ -42,6 +44,15 @@ func OpenSource(c Config, dirs []string, cache int64) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--imbalance %g of %s: %v", c.Imbalance, c.Data, err)
 	}
+	if c.Calibration > 0 {
+		var apart []int
+		index, apart = split(index, labels, s.Counts, c.Calibration)
+		s.Calibration = data.Subset(pair.Train, apart)
+		s.Counts = make([]int, len(have))
+		for _, i := range index {
+			s.Counts[labels[i]]++
+		}
+	}
 	s.Train = data.Subset(pair.Train, index)
 	if c.Limit > 0 {
 		keep, err := longtail.Subset(data.Labels(pair.Test), limited(data.Counts(pair.Test), c.Limit), c.SubsetSeed)
@@ -52,6 +63,24 @@ func OpenSource(c Config, dirs []string, cache int64) (*Source, error) {
 	}
 	s.Manifest = longtail.Manifest{DataSHA256: s.Checksum, Profile: longtail.Profile(c.Profile), Imbalance: c.Imbalance, Seed: c.SubsetSeed, Counts: s.Counts, Indices: index}
 	return s, nil
+}
+
+// split keeps a share of each class apart, rounded, but at least one image of it
+// and never its last: of a class of one there is none to spare.
+func split(index, labels, counts []int, share float64) (keep, apart []int) {
+	want := make([]int, len(counts))
+	for j, n := range counts {
+		want[j] = min(max(1, int(math.Round(share*float64(n)))), n-1)
+	}
+	for _, i := range index {
+		if y := labels[i]; want[y] > 0 {
+			want[y]--
+			apart = append(apart, i)
+		} else {
+			keep = append(keep, i)
+		}
+	}
+	return keep, apart
 }
 
 // limited scales counts down to a sum of about limit; no class vanishes.

@@ -57,8 +57,14 @@ func TestStage2IsCrossEntropy(t *testing.T) {
 		var models []map[string]*tensor.Tensor
 		for _, gamma := range []float64{0, 2} {
 			c, s := small(t, func(c *train.Config) {
-				c.Freeze, c.Epochs, c.Stage2, c.Stage2Epochs = false, 2, stage2, 2
-				c.GammaPos, c.GammaNeg, c.Smooth = gamma, gamma, gamma/10
+				c.Freeze, c.Epochs, c.Stage2Weights, c.Stage2Epochs = false, 2, stage2, 2
+				if stage2 == "none" {
+					c.Stage2Epochs = 0
+				}
+				c.Loss = "daw"
+				c.Use("gamma-pos", gamma)
+				c.Use("gamma-neg", gamma)
+				c.Use("smooth", gamma/10)
 			})
 			models = append(models, trained(t, c, s))
 		}
@@ -70,7 +76,7 @@ func TestStage2IsCrossEntropy(t *testing.T) {
 
 // SAM's second pass is no new batch: running statistics move once a step.
 func TestSAMShowsEachBatchOnce(t *testing.T) {
-	c, s := small(t, func(c *train.Config) { c.Stage2, c.SAM, c.Epochs = "none", .05, 2 })
+	c, s := small(t, func(c *train.Config) { c.Stage2Weights, c.SAM, c.Epochs = "none", .05, 2 })
 	steps := c.Epochs * ((s.Train.Len() + c.Batch - 1) / c.Batch)
 	if n := tensor.Values(trained(t, c, s)["bn1.num_batches_tracked"]); n[0] != float64(steps) {
 		t.Errorf("batch norm has seen %g batches in %d steps", n[0], steps)

@@ -1,0 +1,108 @@
+package train
+
+import (
+	"math/rand/v2"
+
+	"phase/autograd"
+	"phase/nn"
+	"phase/phase"
+	"phase/phase/data"
+	"phase/phase/kind"
+	"phase/tensor"
+)
+
+// An Objective is what a step of stage 1 minimises. The plain one is the reduced
+// loss of one batch; others mix batches, add a branch or weigh samples anew in
+// every step.
+type Objective interface {
+	// Begin makes the step's function for a run.
+	Begin(s *Setup) (func(*Step) (loss, logits *autograd.Var), error)
+}
+
+// Objectives is the table of objectives. A method adds its own.
+var Objectives = &kind.Table[Objective]{What: "objective"}
+
+var _ = Objectives.Add(kind.Kind[Objective]{Name: "plain", Doc: "the reduced loss of the batch", Of: plain{}})
+
+type plain struct{}
+
+func (plain) Begin(*Setup) (func(*Step) (loss, logits *autograd.Var), error) {
+	return func(s *Step) (loss, logits *autograd.Var) {
+		features, logits := s.Forward(s.X)
+		return s.Loss(features, logits, s.Y, s.Weights), logits
+	}, nil
+}
+
+// A Setup is what an objective may look at, and ask for, before the first step.
+type Setup struct {
+	Config      Config
+	Model       nn.Model
+	Counts      []int        // training images of each class
+	Rand        *rand.Rand   // for the first values of parameters of its own
+	Calibration data.Dataset // images kept apart; nil without --calibration
+	Normalize   data.Normalize
+
+	modules []part
+	other   Sampler
+}
+
+// A part is a module that a stage trains beside the model, by its name.
+type part struct {
+	name   string
+	module any
+}
+
+// Train asks for a module of the objective's own to be trained with the model:
+// its parameters are optimized, and saved in checkpoints under name, but are no
+// part of the model that the run ends with.
+func (s *Setup) Train(name string, module any) { s.modules = append(s.modules, part{name, module}) }
+
+// Draw asks for a second batch in every step, drawn by this sampler.
+func (s *Setup) Draw(other Sampler) { s.other = other }
+
+// A Step is what one step of training sees. Its function may be called twice for
+// one step, at different parameters: both calls must draw the same.
+type Step struct {
+	Pass    *nn.Pass // in training mode
+	Tape    *autograd.Tape
+	Model   nn.Model
+	X       *tensor.Tensor // images (n,c,h,w), or features (n,d)
+	Y       *tensor.Tensor // labels (n)
+	Weights []float32      // of the samples
+	Counts  []int
+
+	Other        *data.Batch // the second batch, if the objective asked for one
+	OtherWeights []float32
+
+	Epoch, Epochs int // of the stage, counted from 0
+
+	loss phase.Loss
+	mean bool // the reduction divides by n, not by the sum of weights
+	seed uint64
+}
+
+// Progress is how much of the stage is over, 0 to below 1.
+func (s *Step) Progress() float64 { return float64(s.Epoch) / float64(s.Epochs) }
+
+// Rand is random numbers of this step, the same at every call.
+func (s *Step) Rand() *rand.Rand { return rand.New(rand.NewPCG(s.seed, 3)) }
+
+// Forward is the features and logits of images x.
+func (s *Step) Forward(x *tensor.Tensor) (features, logits *autograd.Var) {
+	features = s.Model.Features(s.Pass, s.Tape.Watch(x))
+	return features, s.Model.Head().Forward(s.Pass, features)
+}
+
+// Each is the run's loss of each sample times its weight, (n).
+func (s *Step) Each(features, logits *autograd.Var, labels *tensor.Tensor, weights []float32) *autograd.Var {
+	return s.loss.Each(phase.Batch{Logits: logits, Features: features, Labels: labels, Weights: tensor.Of(weights, len(weights)), Counts: s.Counts})
+}
+
+// Loss is the run's loss of a batch, reduced as the run says.
+func (s *Step) Loss(features, logits *autograd.Var, labels *tensor.Tensor, weights []float32) *autograd.Var {
+	by := float64(len(weights))
+	if !s.mean {
+		by = sum(weights)
+	}
+	return autograd.Scale(autograd.Sum(s.Each(features, logits, labels, weights)), 1/by)
+}
