@@ -466,7 +466,7 @@ var mutants = []mutant{
 		{"phase/train/features.go", "\treturn data.ParseAugment(r.c.Augment, shape[1])", "\treturn data.ParseAugment(\"none\", shape[1])"},
 	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
-		{"phase/train/checkpoint.go", "if r.at.Step == 0 && at == r.c.firstOfStage2() && at > 0 {", "if false {"},
+		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
 	{"forks-of-another-stage-1", "phase/train TestStage1Refusals", []edit{
 		{"phase/train/stage1.go", "if theirs[name] != ours[name] {", "if theirs[name] == \"\" {"},
@@ -475,7 +475,7 @@ var mutants = []mutant{
 		{"phase/train/source.go", "\t\t\tapart = append(apart, i)\n", "\t\t\tapart, keep = append(apart, i), append(keep, i)\n"},
 	}},
 	{"scales-are-not-folded-into-the-bias", "phase/train TestClassScalesFold", []edit{
-		{"phase/train/run.go", "\t\tb[j] *= f\n", ""},
+		{"phase/train/run.go", "\t\tb[j] *= f\n", "\t\tb[j] *= 1\n"},
 	}},
 	{"stage-2-goes-on-with-the-optimizer-of-stage-1", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/run.go", "\tif r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {\n", "\tif false {\n"},
