@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"phase/phase/longtail"
@@ -22,6 +22,7 @@ type compared struct {
 	Runs     []string              `json:"runs"`
 	Accuracy []longtail.Accuracy   `json:"-"`
 	Stages   [][]train.StageResult `json:"stages"`
+	Best     []float64             `json:"best"` // of each run, its best epoch's overall accuracy: chosen on the test set
 }
 
 func (p *program) compareCommand() *cobra.Command {
@@ -32,7 +33,8 @@ func (p *program) compareCommand() *cobra.Command {
 		Use: "compare METHOD...", Short: "train several methods alike and print them side by side",
 		Long: `compare trains each method with the same settings and seeds, one run directory each,
 and prints the mean and the standard deviation of the last epoch's test accuracies.
-Runs that are finished in --out are not trained again, and interrupted ones go on.`,
+A stage 1 that several methods share is trained once. Runs that are finished in --out
+are not trained again, and interrupted ones go on.`,
 		Example: "  phase compare ce daw msr phase --seeds 3 --out runs/fashion",
 		RunE: func(cmd *cobra.Command, methods []string) error {
 			if len(methods) == 0 {
@@ -58,27 +60,13 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 				}
 				configs = append(configs, c)
 			}
-			var rows []compared
+			var names []string
 			for _, c := range configs {
-				row := compared{Method: c.Method, Seeds: seeds}
-				first := c.Seed
-				for i := range seeds {
-					c.Seed = first + uint64(i)
-					dir := filepath.Join(out, fmt.Sprintf("%s-seed%d", c.Method, c.Seed))
-					res, err := p.finished(cmd, c, s, dir, workers)
-					if errors.Is(err, train.ErrInterrupted) {
-						return fmt.Errorf("%w: the same command goes on in %s", err, out)
-					}
-					if err != nil {
-						return fmt.Errorf("%s, seed %d: %w", c.Method, c.Seed, err)
-					}
-					row.Runs, row.Accuracy, row.Stages = append(row.Runs, dir), append(row.Accuracy, res.Accuracy), append(row.Stages, res.Stages)
-				}
-				row.Mean, row.SD = meanAndSD(row.Accuracy)
-				rows = append(rows, row)
-				if !p.json && !p.quiet {
-					fmt.Fprintf(p.err, "%s: overall %s\n", row.Method, percent(&row.Mean.Overall))
-				}
+				names = append(names, c.Method)
+			}
+			rows, err := p.compare(cmd.Context(), s, newComparison(configs, names, seeds, out, workers))
+			if err != nil {
+				return err
 			}
 			if p.json {
 				return p.printJSON(map[string]any{"schema": outputSchema, "methods": rows})
@@ -101,29 +89,60 @@ Runs that are finished in --out are not trained again, and interrupted ones go o
 	return cmd
 }
 
-// finished is the result of the run in dir, which is trained to its end first
-// if need be.
-func (p *program) finished(cmd *cobra.Command, c train.Config, s *settings, dir string, workers int) (*train.Result, error) {
-	old, err := train.ReadConfig(dir)
-	resume := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if resume {
-		if d := old.Differences(c); len(d) > 0 {
-			return nil, fmt.Errorf("%s holds a run with other settings (then, now): %s", dir, d[0])
+// A comparison is some configurations, each by its name, to be run with several
+// seeds in folders of one folder.
+type comparison struct {
+	names   []string
+	dirs    []string // of each name's runs, a seed after the other
+	seeds   int
+	out     string
+	plan    *train.Plan
+	workers int
+}
+
+func newComparison(configs []train.Config, names []string, seeds int, out string, workers int) *comparison {
+	c := &comparison{names: names, seeds: seeds, out: out, workers: workers}
+	var all []train.Config
+	for i, config := range configs {
+		first := config.Seed
+		for k := range seeds {
+			config.Seed = first + uint64(k)
+			all, c.dirs = append(all, config), append(c.dirs, train.RunDir(out, names[i], config.Seed))
 		}
-		if res, err := train.ReadResult(dir); err == nil {
-			return &res, nil
+	}
+	c.plan = train.NewPlan(all, c.dirs)
+	return c
+}
+
+// compare runs what is not finished yet, and says what came of each name.
+func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]compared, error) {
+	results := map[string]*train.Result{}
+	for i, j := range c.plan.Jobs {
+		m := p.meter()
+		r, err := c.plan.Run(ctx, i, s.open, train.Options{Workers: c.workers, Version: version(), Report: m.report})
+		m.close()
+		if errors.Is(err, train.ErrInterrupted) {
+			return nil, fmt.Errorf("%w: the same command goes on in %s", err, c.out)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s, seed %d: %w", j.Config.Method, j.Config.Seed, err)
+		}
+		results[j.Dir] = r
+		if !p.json && !p.quiet {
+			fmt.Fprintf(p.err, "%s (%d of %d): overall %s\n", filepath.Base(j.Dir), i+1, len(c.plan.Jobs), percent(&r.Accuracy.Overall))
 		}
 	}
-	src, err := s.open(c)
-	if err != nil {
-		return nil, err
+	var rows []compared
+	for i, name := range c.names {
+		row := compared{Method: name, Seeds: c.seeds}
+		for _, dir := range c.dirs[i*c.seeds : (i+1)*c.seeds] {
+			r := results[dir]
+			row.Runs, row.Accuracy, row.Stages, row.Best = append(row.Runs, dir), append(row.Accuracy, r.Accuracy), append(row.Stages, r.Stages), append(row.Best, r.Best.Overall)
+		}
+		row.Mean, row.SD = meanAndSD(row.Accuracy)
+		rows = append(rows, row)
 	}
-	m := p.meter()
-	defer m.close()
-	return train.Run(cmd.Context(), c, src, train.Options{Dir: dir, Resume: resume, Workers: workers, Version: version(), Report: m.report})
+	return rows, nil
 }
 
 // meanAndSD is the mean and the standard deviation of the figures of several

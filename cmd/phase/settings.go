@@ -126,6 +126,12 @@ func (s *settings) resolve() (train.Config, error) {
 
 // resolveSome is resolve, but names the parameters that none of the kinds has.
 func (s *settings) resolveSome() (c train.Config, unknown []string, err error) {
+	return s.resolveAs("", "", nil)
+}
+
+// resolveAs is the configuration of a method on a data set, "" for those that
+// the settings name, which set changes before the settings do.
+func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c train.Config, unknown []string, err error) {
 	file, err := s.read()
 	if err != nil {
 		return c, nil, err
@@ -145,11 +151,20 @@ func (s *settings) resolveSome() (c train.Config, unknown []string, err error) {
 		}
 		return otherwise
 	}
+	if method != "" {
+		given["method"] = method
+	}
+	if data != "" {
+		given["data"] = data
+	}
 	c, err = train.Defaults(pick("method", "phase"), pick("data", "fashion"))
 	if err != nil {
 		return c, nil, usageError{err}
 	}
-	method := c.Method
+	if set != nil {
+		set(&c)
+	}
+	method = c.Method
 	fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	bind(fs, &c)
 	for name, v := range given {

@@ -137,7 +137,8 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-func writeJSON(path string, v any) error {
+// WriteJSON writes v as an indented JSON file, whole or not at all.
+func WriteJSON(path string, v any) error {
 	return atomicfile.Write(path, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", " ")

@@ -172,7 +172,7 @@ func (r *run) begin() error {
 			return r.restore(from)
 		}
 		h.Stage1 = old.Stage1
-	} else if err := writeJSON(r.dir.file(ConfigFile), h); err != nil {
+	} else if err := WriteJSON(r.dir.file(ConfigFile), h); err != nil {
 		return err
 	}
 	if h.Stage1 != nil {
@@ -552,7 +552,7 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	if err := r.dir.writeMetrics(r.history); err != nil {
 		return nil, err
 	}
-	return res, writeJSON(r.dir.file(ResultFile), res)
+	return res, WriteJSON(r.dir.file(ResultFile), res)
 }
 
 // fold makes the factors of the classes part of the classifier: s(w·x + b) is
