@@ -19,9 +19,11 @@ var pairSamples = 5000
 
 const pairDim = 64
 
-// passes is how often MSR's weights go through the features: for the means, for
-// the sums of unit deviations, for their products, and for the areas.
-const passes = 4
+// passes is how often MSR's weights go through all features: for the means, for
+// the sums of unit deviations and for their products. The areas see once more
+// those samples that share a block with others of their class; that is not
+// counted, so that a pass is rather called too slow than too fast.
+const passes = 3
 
 // A weighing is how long weights, or a sum, took of some features.
 type weighing struct {

@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"phase/autograd"
@@ -14,6 +18,81 @@ import (
 type stepProfile struct {
 	Step timing        `json:"step"`
 	Ops  []profileLine `json:"ops"`
+	// How long the collector waited for steps to stop, and for goroutines that do
+	// nothing but count, which is what the machine takes.
+	Stops   stops `json:"collector_stops"`
+	Control stops `json:"control_stops"`
+}
+
+// stops is how long the collector had to wait for the goroutines to stop while
+// they worked and it was made to run all the time. A call of assembly cannot be
+// stopped: what is waited longer than for Go is what calls take.
+type stops struct {
+	Number   int     `json:"number"`
+	MedianUS float64 `json:"median_us"` // upper ends of the runtime's histogram
+	MaxUS    float64 `json:"max_us"`
+}
+
+// counting is work that the collector can stop anywhere.
+func counting(n int) {
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			var x uint64
+			for i := range uint64(n) {
+				x ^= i * i
+			}
+			counted.Store(x)
+		})
+	}
+	wg.Wait()
+}
+
+var counted atomic.Uint64 // so that counting is not optimised away
+
+// measureStops does work while another goroutine collects garbage again and
+// again.
+func measureStops(work func()) stops {
+	const name = "/sched/pauses/stopping/gc:seconds"
+	read := func() *metrics.Float64Histogram {
+		sample := []metrics.Sample{{Name: name}}
+		metrics.Read(sample)
+		return sample[0].Value.Float64Histogram()
+	}
+	counts := slices.Clone(read().Counts)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	work()
+	close(done)
+	<-ended
+	after := read()
+	var r stops
+	for i, n := range after.Counts {
+		r.Number += int(n - counts[i])
+	}
+	seen := 0
+	for i, n := range after.Counts {
+		n -= counts[i]
+		end := 1e6 * after.Buckets[i+1]
+		if n > 0 {
+			r.MaxUS = end
+			if 2*seen < r.Number {
+				r.MedianUS = end
+			}
+		}
+		seen += int(n)
+	}
+	return r
 }
 
 // A profileLine is all calls of one op in one direction on the same shapes.
@@ -45,6 +124,12 @@ func (b *bench) profile() error {
 	if err != nil {
 		return err
 	}
+	p.Stops = measureStops(func() {
+		for range b.times {
+			s.step()
+		}
+	})
+	p.Control = measureStops(func() { counting(1 << 27) })
 	if b.json {
 		return b.printJSON(struct {
 			Model   string  `json:"model"`
@@ -134,5 +219,11 @@ func (p *stepProfile) print(b *bench) {
 			calls = strconv.Itoa(l.Calls)
 		}
 		fmt.Fprintf(b.out, "%-24s %-15s %-36s %5s %9.3f %9.3f %9.3f %5.1f%%%v\n", l.Op, l.Part, l.Shape, calls, l.MedianMS, l.MinMS, l.MaxMS, 100*l.Of, l.work)
+	}
+	for _, s := range []struct {
+		stops
+		what string
+	}{{p.Stops, "steps"}, {p.Control, "counting in Go"}} {
+		fmt.Fprintf(b.out, "the collector waited for %s to stop: median %.0f us, at most %.0f, of %d times\n", s.what, s.MedianUS, s.MaxUS, s.Number)
 	}
 }

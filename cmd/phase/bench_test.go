@@ -76,6 +76,8 @@ type stepJSON struct {
 	GFLOPS    float64
 	Share     float64 `json:"share_of_peak"`
 	Allocated *uint64 `json:"allocated_bytes"`
+	Stops     stops   `json:"collector_stops"`
+	Control   stops   `json:"control_stops"`
 	Step      *timing
 	Ops       []profileLine
 }
@@ -143,8 +145,11 @@ func TestStepProfile(t *testing.T) {
 			t.Errorf("%d calls of %s, want %d", calls[what], what, want)
 		}
 	}
+	if s, c := got.Stops, got.Control; s.Number < 1 || c.Number < 1 || s.MedianUS <= 0 || s.MedianUS > s.MaxUS || c.MedianUS > c.MaxUS {
+		t.Errorf("stops %+v, control %+v", s, c)
+	}
 	out := succeed(t, strings.Fields("bench step-profile"+tiny)...)
-	for _, want := range []string{"peak", "calls", lineOptimizer, lineRest, "residual", "backward"} {
+	for _, want := range []string{"the collector waited", "peak", "calls", lineOptimizer, lineRest, "residual", "backward"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("bench step-profile has no %q:\n%s", want, out)
 		}
@@ -227,7 +232,7 @@ func TestBenchLossMSR(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if sum, msr := got.Rows[0], got.Rows[1]; sum.OfSum != 1 || msr.Passes != 4 || !near(msr.OfSum, sum.PassMS/msr.PassMS, 1e-9, 0) {
+	if sum, msr := got.Rows[0], got.Rows[1]; sum.OfSum != 1 || msr.Passes != 3 || !near(msr.OfSum, sum.PassMS/msr.PassMS, 1e-9, 0) {
 		t.Errorf("%+v beside %+v", msr, sum)
 	}
 	if out := succeed(t, strings.Fields("bench msr --samples 40 --dim 3 --times 1")...); strings.Count(out, "\n") != 8 || !strings.Contains(out, "of a sum") {
