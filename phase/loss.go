@@ -25,7 +25,7 @@ type Batch struct {
 	Features *autograd.Var  // what the classifier saw (n,d); nil unless the loss is a FeatureUser
 	Labels   *tensor.Tensor // I64 (n)
 	Weights  *tensor.Tensor // (n), of the type of Logits
-	Counts   []int          // N_j, the training images of each class
+	Counts   []int          // N_j, the training images of each class; nil unless the loss is a CountUser
 }
 
 // A FeatureUser is a loss or a weighting that looks at features. The marker
@@ -34,6 +34,24 @@ type FeatureUser interface{ UsesFeatures() }
 
 // UsesFeatures reports whether a loss or a weighting looks at features.
 func UsesFeatures(v any) bool { _, ok := v.(FeatureUser); return ok }
+
+// A CountUser is a loss that looks at Batch.Counts: one for each class, none of
+// them 0.
+type CountUser interface{ UsesCounts() }
+
+// UsesCounts reports whether a loss looks at counts.
+func UsesCounts(v any) bool { _, ok := v.(CountUser); return ok }
+
+// A CosineUser is a loss whose logits are cosines times a scale: its classifier
+// is nn.CosineLinear with that scale.
+type CosineUser interface{ CosineScale() float64 }
+
+// A Margin is a loss that is cross-entropy once the logits have been adjusted.
+type Margin interface {
+	Loss
+	// Adjust is the logits whose softmax the cross-entropy is of, (n,C).
+	Adjust(b Batch) *autograd.Var
+}
 
 // Classes are numbers by class as a row (1,C) of the type of the logits, to add
 // to them or to multiply them by.
@@ -47,6 +65,11 @@ func (b Batch) Classes(v []float64) *autograd.Var {
 		t = tensor.Of(short, 1, len(v))
 	}
 	return autograd.Const(t.To(b.Logits.Value.Device()))
+}
+
+// OfLabels is each sample's number by its class, v_y, (n).
+func (b Batch) OfLabels(v []float64) *autograd.Var {
+	return autograd.Gather(autograd.Reshape(b.Classes(v), len(v)), b.Labels)
 }
 
 // Softmax is Eq 6's family, the loss -Σ_j s_j·A_j·log softmax(z)_j that the op

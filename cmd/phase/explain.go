@@ -287,7 +287,7 @@ func (s *settings) over(c train.Config) (train.Config, error) {
 func example() *inputs {
 	return &inputs{
 		source:   "the example",
-		batch:    batch{tensor.Of([]float64{2, -1, .5, 0}, 1, 4), tensor.Of([]int64{2}, 1), ones(1)},
+		batch:    batch{logits: tensor.Of([]float64{2, -1, .5, 0}, 1, 4), labels: tensor.Of([]int64{2}, 1), weights: ones(1)},
 		index:    []int{0},
 		classes:  []string{"0", "1", "2", "3"},
 		features: phase.Rows(tensor.Of([]float64{1, 0, 0, 1, -1, 0, 3, 3}, 4, 2)),

@@ -172,7 +172,7 @@ func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model,
 	for k, i := range in.index {
 		labels[k] = int64(in.labels[i])
 	}
-	in.batch = batch{tensor.Of(z[:n*classes], n, classes), tensor.Of(labels, n), ones(n)}
+	in.batch = batch{logits: tensor.Of(z[:n*classes], n, classes), labels: tensor.Of(labels, n), weights: ones(n)}
 	if how, err := c.Weighting1(); err != nil {
 		return nil, err
 	} else if how != nil {

@@ -196,9 +196,20 @@ func (p *program) warn(l kernels.SoftmaxLoss, fs *pflag.FlagSet) {
 
 // A batch is logits with labels and weights, all finite and in range.
 type batch struct {
-	logits  *tensor.Tensor // F64 (n,c)
-	labels  *tensor.Tensor // I64 (n)
-	weights *tensor.Tensor // F64 (n)
+	logits   *tensor.Tensor // F64 (n,c)
+	labels   *tensor.Tensor // I64 (n)
+	weights  *tensor.Tensor // F64 (n)
+	features *tensor.Tensor // F64 (n,d), for losses that look at them
+	counts   []int          // images of each class, for losses that go by them
+}
+
+// as is the batch as a loss takes it.
+func (b batch) as(logits *autograd.Var) phase.Batch {
+	p := phase.Batch{Logits: logits, Labels: b.labels, Weights: b.weights, Counts: b.counts}
+	if b.features != nil {
+		p.Features = autograd.Const(b.features)
+	}
+	return p
 }
 
 // readBatch reads a batch from NPY files; without a file of weights, all are 1.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"phase/phase"
 	"phase/tensor"
 	"phase/tensor/npy"
 )
@@ -276,7 +277,11 @@ func TestGradcheckCovers(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	for _, name := range []string{"conv2d", "softmax_loss", "matmul", "loss/ce", "loss/daw", "loss/daw-eq1", "loss/daw-eq3-detach", "nn/linear", "nn/conv2d", "nn/batch-norm", "nn/batch-norm-eval", "nn/cosine-linear", "nn/basic-block", "nn/bottleneck", "nn/resnet8"} {
+	var losses []string
+	for _, name := range phase.Losses.Names() {
+		losses = append(losses, "loss/"+name)
+	}
+	for _, name := range append(losses, "conv2d", "softmax_loss", "matmul", "loss/daw-eq1", "loss/daw-detach", "loss/daw-eq3-detach", "loss/cb-focal-ldam", "loss/cb-focal-sigmoid", "nn/linear", "nn/conv2d", "nn/batch-norm", "nn/batch-norm-eval", "nn/cosine-linear", "nn/basic-block", "nn/bottleneck", "nn/resnet8") {
 		if !seen[name] {
 			t.Errorf("%s is not checked", name)
 		}

@@ -72,39 +72,84 @@ func (t *tally) result(c gradcheck.Config) checked {
 	return r
 }
 
-// losses lists the named losses and the other forms of DAW, each with and
-// without weights and under every reduction.
+// losses lists every kind of loss, and each with every other word that one of its
+// parameters may be, with and without weights and under every reduction. One that
+// can count its modulation as a constant is checked so as well.
 func losses(seed uint64) (s []subject) {
-	kinds := phase.Losses.All()
-	for _, form := range []string{"eq3", "eq1"} {
-		kinds = append(kinds, kind.Kind[phase.Loss]{Name: "daw-" + form, Of: phase.Asymmetric{GammaPos: phase.DAW.GammaPos, GammaNeg: phase.DAW.GammaNeg, Smooth: phase.DAW.Smooth, Form: form}})
-	}
-	for _, l := range kinds {
+	for _, l := range variants(phase.Losses) {
 		name := "loss/" + l.Name
-		s = append(s, subject{name, func(c gradcheck.Config) checked {
-			t := tally{name: name}
-			z, label, weight := lossInputs(seed)
-			for _, w := range []*tensor.Tensor{ones(label.Size()), weight} {
-				for _, reduction := range phase.Reductions() {
-					t.add(c, func(in ...*autograd.Var) *autograd.Var {
-						return reduce(l.Of.Each(phase.Batch{Logits: in[0], Labels: label, Weights: w}), tensor.Values(w), reduction)
-					}, z)
-				}
-			}
-			return t.result(c)
-		}})
+		s = append(s, subject{name, func(c gradcheck.Config) checked { return checkLoss(name, c, lossBatch(seed), l.Of) }})
 	}
-	for form, name := range []string{kernels.ASL: "loss/daw-detach", kernels.Eq3: "loss/daw-eq3-detach", kernels.Eq1: "loss/daw-eq1-detach"} {
-		l := phase.DAW
-		l.Form, l.Detach = kernels.Form(form), true
-		s = append(s, subject{name, func(c gradcheck.Config) checked { return checkDetached(name, c, seed, l) }})
+	for _, l := range variants(phase.Losses) {
+		if !slices.ContainsFunc(l.Params(), func(p kind.Param) bool { return p.Name == "detach" }) {
+			continue
+		}
+		name, held := "loss/"+l.Name+"-detach", vary(l, "detach", "true").Of.(phase.Softmax).Softmax()
+		s = append(s, subject{name, func(c gradcheck.Config) checked { return checkDetached(name, c, lossBatch(seed), held) }})
 	}
 	return s
 }
 
-func lossInputs(seed uint64) (z, label, weight *tensor.Tensor) {
+// variants lists the kinds of a table, and each with every other word that one of
+// its parameters may be.
+func variants[T any](table *kind.Table[T]) (all []kind.Kind[T]) {
+	for _, k := range table.All() {
+		all = append(all, k)
+		for _, p := range k.Params() {
+			for _, word := range p.Of {
+				if word != p.Usual {
+					v := vary(k, p.Name, word)
+					v.Name += "-" + word
+					all = append(all, v)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// vary is the kind with one parameter set, to what it may be.
+func vary[T any](k kind.Kind[T], name, text string) kind.Kind[T] {
+	of, err := k.With(func(n string) (string, bool) { return text, n == name })
+	if err != nil {
+		panic(err)
+	}
+	k.Of = of
+	return k
+}
+
+// lossBatch is random samples of four classes.
+func lossBatch(seed uint64) batch {
 	g := autograd.NewGen(seed)
-	return g.Normal(5, 4), g.Labels(5, 4), g.Positive(5)
+	return batch{g.Normal(5, 4), g.Labels(5, 4), g.Positive(5), g.Normal(5, 3), []int{60, 20, 7, 2}}
+}
+
+// checkLoss checks a loss's gradients by the logits and, if it looks at them, by
+// the features.
+func checkLoss(name string, c gradcheck.Config, b batch, l phase.Loss) checked {
+	t := tally{name: name}
+	in, names := []*tensor.Tensor{b.logits}, []string{"the logits"}
+	if phase.UsesFeatures(l) {
+		in, names = append(in, b.features), append(names, "the features")
+	}
+	weight := b.weights
+	for _, w := range []*tensor.Tensor{ones(weight.Size()), weight} {
+		for _, reduction := range phase.Reductions() {
+			b.weights = w
+			f := func(in ...*autograd.Var) *autograd.Var {
+				p := b.as(in[0])
+				if len(in) > 1 {
+					p.Features = in[1]
+				}
+				return reduce(l.Each(p), tensor.Values(w), reduction)
+			}
+			t.add(c, f, in...)
+			if t.err == nil {
+				t.err = reached(autograd.NewGen(1), f, in, names)
+			}
+		}
+	}
+	return t.result(c)
 }
 
 func ones(n int) *tensor.Tensor { return tensor.Of(slices.Repeat([]float64{1}, n), n) }
@@ -125,9 +170,9 @@ func reduce(l *autograd.Var, weights []float64, r phase.Reduction) *autograd.Var
 // checkDetached checks a loss whose modulation counts as a constant: difference
 // quotients of the loss itself do not see its gradient, those of the loss with
 // the modulation held do.
-func checkDetached(name string, c gradcheck.Config, seed uint64, l kernels.SoftmaxLoss) checked {
+func checkDetached(name string, c gradcheck.Config, b batch, l kernels.SoftmaxLoss) checked {
 	t := tally{name: name}
-	z, label, weight := lossInputs(seed)
+	z, label, weight := b.logits, b.labels, b.weights
 	held := heldLoss(l, z, label, weight)
 	t.add(c, held, z)
 	if t.err == nil {
