@@ -110,6 +110,17 @@ func TestBadArrays(t *testing.T) {
 		refuse(t, exitFailed, b.words, "loss", "--kind", "ce", "--logits", z, "--labels", y, "--weights", b.path, "--grad", out)
 		refuse(t, exitFailed, b.words, "explain", "--logits", z, "--labels", y, "--weights", b.path)
 	}
+	refuse(t, exitFailed, []string{"--counts", "3 classes for the 2"}, "loss", "--kind", "cb", "--counts", "4,2,1", "--logits", z, "--labels", y, "--grad", out)
+	for _, b := range []bad{
+		{put(t, []float64{1, 2}, 2, 1), []string{"2 rows of features for the 3"}},
+		{put(t, []float64{}, 3, 0), []string{"length 0"}},
+		{put(t, []float64{1, 2, nan}, 3, 1), []string{"row 2, column 0 is NaN"}},
+		{put(t, []int64{1, 2, 3}, 3, 1), []string{"integers"}},
+		{"nowhere.npy", []string{"nowhere.npy"}},
+	} {
+		refuse(t, exitFailed, b.words, "loss", "--kind", "ib", "--counts", "2,1", "--hidden", b.path, "--logits", z, "--labels", y, "--grad", out)
+		refuse(t, exitFailed, b.words, "explain", "--loss", "ib", "--counts", "2,1", "--features", b.path, "--logits", z, "--labels", y)
+	}
 	refuse(t, exitFailed, []string{"row 0 is +Inf"}, "loss", "--kind", "ce", "--logits", put(t, []float64{-1.7e308, 1.7e308}, 1, 2), "--labels", put(t, []int64{0}, 1), "--grad", out)
 	refuse(t, exitFailed, []string{"eq 12 read literally", "area-shift"}, "weights", "--kind", "msr", "--local", "literal", "--features", put(t, []float64{1, 0, 0, 1, -1, 0, 3, 3}, 4, 2), "--labels", put(t, []int64{0, 0, 0, 0}, 4), "--out", out)
 	refuse(t, exitFailed, []string{"feature"}, "weights", "--kind", "msr", "--features", put(t, []float64{1e300, 2, 3, 4, 5, 6}, 3, 2), "--labels", y, "--out", out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -28,21 +29,47 @@ func short(v float64, decimals int) string {
 
 func (p *program) printExplained(x explained) error {
 	fmt.Fprintf(p.out, "%s; method %s\n\nStage 1: the loss\n\n", x.Source, x.Method)
-	p.printLossFormula(x.Stage1.Loss)
-	for _, s := range x.Stage1.Samples {
-		p.printSample(s, x.Stage1.Loss)
-	}
-	fmt.Fprintln(p.out)
+	p.printSamples(x.Stage1)
 	p.printBatch(x.Stage1)
 	if x.Stage2 != nil {
-		p.printMSR(*x.Stage2)
+		p.printWeighed(*x.Stage2)
 	}
 	_, err := fmt.Fprintln(p.out)
 	return err
 }
 
-// printLossFormula says in which way the columns of a sample make its loss.
-func (p *program) printLossFormula(l lossSetting) {
+// printSamples shows the samples' losses class by class, and in which way the
+// columns make them.
+func (p *program) printSamples(x explainedLoss) {
+	rows, about := "logit p gradient quotient", "p is the softmax of the logits. Beside the loss's gradient stands its difference quotient; * marks the label."
+	if len(x.Samples) > 0 && x.Samples[0].Classes[0].Adjusted != nil {
+		rows, about = "logit adjusted p term gradient quotient", "p is the softmax of the adjusted logits, and the loss -log p of the label. Beside its gradient by the logits stands its difference quotient; * marks the label."
+	}
+	if x.Loss != nil {
+		rows = "logit p A s term gradient quotient"
+		p.printSoftmaxFormula(*x.Loss)
+	} else {
+		fmt.Fprintf(p.out, "%s\n%s\n%s\n", setting(x.Kind, x.Parameters), wrap(x.doc+".", 80, ""), wrap(about, 80, ""))
+	}
+	for _, s := range x.Samples {
+		p.printSample(s, strings.Fields(rows), x.Loss == nil)
+	}
+	fmt.Fprintln(p.out)
+}
+
+// setting is a kind and its parameters in words.
+func setting(kind string, parameters map[string]any) string {
+	var of []string
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		of = append(of, fmt.Sprintf("%s %v", name, parameters[name]))
+	}
+	if of == nil {
+		return kind
+	}
+	return kind + ": " + strings.Join(of, ", ")
+}
+
+func (p *program) printSoftmaxFormula(l lossSetting) {
 	fmt.Fprintf(p.out, "gamma+ %g, gamma- %g, smoothing eps %g, form %s", l.GammaPos, l.GammaNeg, l.Smooth, l.Form)
 	if l.Detach {
 		fmt.Fprint(p.out, ", no gradient through A")
@@ -68,10 +95,47 @@ func named(class int, name string) string {
 	return number + " " + clean(name, 40)
 }
 
-func (p *program) printSample(s explainedSample, l lossSetting) {
-	fmt.Fprintf(p.out, "\nsample %d: class %s\n\n", s.Index, named(s.Label, s.Name))
-	fmt.Fprintf(p.out, "  %5s  %9s  %8s  %8s  %8s  %8s  %9s  %9s\n", "class", "logit", "p", "A", "s", "term", "gradient", "quotient")
+// column is the text of a column of one class.
+func (c explainedClass) column(name string) string {
+	v, decimals := 0., 4
+	switch name {
+	case "logit":
+		v = c.Logit
+	case "adjusted":
+		v = *c.Adjusted
+	case "p":
+		v = c.Probability
+	case "A":
+		v = *c.Modulation
+	case "s":
+		v = *c.Target
+	case "term":
+		v = *c.Term
+	case "gradient":
+		v, decimals = c.Gradient, 5
+	case "quotient":
+		v, decimals = c.Quotient, 5
+	}
+	return short(v, decimals)
+}
+
+// width is how wide the column is.
+func width(column string) int {
+	switch column {
+	case "logit", "adjusted", "gradient", "quotient":
+		return 9
+	}
+	return 8
+}
+
+func (p *program) printSample(s explainedSample, columns []string, compare bool) {
+	fmt.Fprintf(p.out, "\nsample %d: class %s\n\n  %5s", s.Index, named(s.Label, s.Name), "class")
+	for _, name := range columns {
+		fmt.Fprintf(p.out, "  %*s", width(name), name)
+	}
+	fmt.Fprintln(p.out)
 	shown := slices.Clone(s.Classes)
+	var others explainedClass
 	if len(shown) > mostClasses { // the label, and the most probable others
 		slices.SortStableFunc(shown, func(a, b explainedClass) int {
 			switch {
@@ -87,22 +151,51 @@ func (p *program) printSample(s explainedSample, l lossSetting) {
 			}
 			return 0
 		})
+		others = together(shown[mostClasses:])
 		shown = shown[:mostClasses]
 	}
-	rest, slope := s.Loss, 0.0
 	for _, c := range shown {
 		mark := " "
 		if c.Class == s.Label {
 			mark = "*"
 		}
-		fmt.Fprintf(p.out, "%s %5d  %9s  %8s  %8s  %8s  %8s  %9s  %9s\n", mark, c.Class, short(c.Logit, 4), short(c.Probability, 4), short(c.Modulation, 4), short(c.Target, 4),
-			short(c.Term, 4), short(c.Gradient, 5), short(c.Quotient, 5))
-		rest, slope = rest-c.Term, slope+c.Gradient
+		fmt.Fprintf(p.out, "%s %5d", mark, c.Class)
+		for _, name := range columns {
+			fmt.Fprintf(p.out, "  %*s", width(name), c.column(name))
+		}
+		fmt.Fprintln(p.out)
 	}
 	if left := len(s.Classes) - len(shown); left > 0 {
-		fmt.Fprintf(p.out, "  %d others %48s  %9s\n", left, short(rest, 4), short(-slope, 5))
+		line := fmt.Sprintf("  %d others", left)
+		at := 7
+		for _, name := range columns {
+			at += 2 + width(name)
+			if name == "p" || name == "term" || name == "gradient" {
+				line += fmt.Sprintf("%*s", max(0, at-len(line)), others.column(name))
+			}
+		}
+		fmt.Fprintln(p.out, line)
 	}
-	fmt.Fprintf(p.out, "  loss %.7g; gradient and quotient agree to %.0e, relative\n", s.Loss, math.Pow(10, math.Ceil(math.Log10(max(s.Difference, finest)))))
+	fmt.Fprintf(p.out, "  loss %.7g", s.Loss)
+	if compare {
+		fmt.Fprintf(p.out, ", %.6g times cross-entropy's %.7g\n ", s.Loss/s.CrossEntropy, s.CrossEntropy)
+	} else {
+		fmt.Fprint(p.out, ";")
+	}
+	fmt.Fprintf(p.out, " gradient and quotient agree to %.0e, relative\n", math.Pow(10, math.Ceil(math.Log10(max(s.Difference, finest)))))
+}
+
+// together adds up what can be added up of several classes.
+func together(classes []explainedClass) (sum explainedClass) {
+	sum.Term = new(float64)
+	for _, c := range classes {
+		sum.Probability += c.Probability
+		sum.Gradient += c.Gradient
+		if c.Term != nil {
+			*sum.Term += *c.Term
+		}
+	}
+	return sum
 }
 
 // printBatch shows how the losses of the samples become one number.
@@ -129,16 +222,26 @@ func (p *program) printBatch(x explainedLoss) {
 	fmt.Fprintf(p.out, "Each sample's gradient goes into the step times %s.\n", per)
 }
 
-func (p *program) printMSR(x explainedMSR) {
+func (p *program) printWeighed(x explainedWeights) {
 	cell := func(f *figure, decimals int) string {
 		if f == nil {
 			return "-"
 		}
 		return short(float64(*f), decimals)
 	}
+	if x.Kind == "none" {
+		fmt.Fprint(p.out, "\nStage 2: the loss\n\n")
+		p.printSamples(*x.Batch)
+		p.printBatch(*x.Batch)
+		return
+	}
 	fmt.Fprintf(p.out, "\nStage 2: %s weights\n\n", x.Kind)
-	if x.Kind == "msr" {
-		fmt.Fprintf(p.out, "gamma %g, alpha %g, local weight %s\n", x.MSR.Gamma, x.MSR.Alpha, x.MSR.Local)
+	if x.Kind != "msr" {
+		if len(x.Parameters) > 0 {
+			fmt.Fprintln(p.out, setting(x.Kind, x.Parameters))
+		}
+	} else {
+		fmt.Fprintf(p.out, "gamma %v, alpha %v, local weight %v\n", x.Parameters["gamma"], x.Parameters["alpha"], x.Parameters["local"])
 		fmt.Fprintln(p.out, "w^n = (N_j/N)^-gamma and w^A = 1/area, each made to add up to C;\nw = alpha w^n + (1-alpha) w^e")
 	}
 	fmt.Fprintf(p.out, "\n%5s  %-20s  %6s  %9s  %9s  %9s  %9s\n", "class", "name", "N_j", "w^n", "area", "w^A", "mean w")
@@ -155,7 +258,7 @@ func (p *program) printMSR(x explainedMSR) {
 	if x.Kind == "msr" {
 		c := x.Classes[x.Class]
 		fmt.Fprintf(p.out, "\nclass %s, N_j = %d: m is a sample's mean correlation with its class\n", named(c.Class, c.Name), c.Count)
-		switch x.MSR.Local {
+		switch x.Parameters["local"] {
 		case "area-shift":
 			fmt.Fprintln(p.out, "q = 2/(1+m) is large where it is unlike the others; w^e = w^A q / mean q")
 		case "area":
@@ -167,7 +270,12 @@ func (p *program) printMSR(x explainedMSR) {
 		}
 	}
 	if x.Batch != nil {
-		fmt.Fprint(p.out, "\nThe batch under stage 2's loss, cross-entropy with these weights:\n\n")
+		if x.Batch.Kind == "ce" {
+			fmt.Fprint(p.out, "\nThe batch under stage 2's loss, cross-entropy with these weights:\n\n")
+		} else {
+			fmt.Fprint(p.out, "\nThe batch under stage 2's loss, with these weights:\n\n")
+			p.printSamples(*x.Batch)
+		}
 		p.printBatch(*x.Batch)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
@@ -50,10 +51,10 @@ func TestExplainAddsUp(t *testing.T) {
 				if x.Stage1.Loss.Form == "eq1" && j != s.Label {
 					log = math.Log1p(-k.Probability)
 				}
-				if want := -k.Target * k.Modulation * log; !near(k.Term, want, 1e-12, 1e-15) {
-					t.Errorf("%s: sample %d class %d: term %g, but its factors give %g", what, i, j, k.Term, want)
+				if want := -*k.Target * *k.Modulation * log; !near(*k.Term, want, 1e-12, 1e-15) {
+					t.Errorf("%s: sample %d class %d: term %g, but its factors give %g", what, i, j, *k.Term, want)
 				}
-				loss += k.Term
+				loss += *k.Term
 				if got := k.Gradient * s.Weight / 7; !near(got, tensor.Values(slope)[i*5+j], 1e-12, 1e-9) {
 					t.Errorf("%s: sample %d class %d: gradient %g, phase loss has %g", what, i, j, got, tensor.Values(slope)[i*5+j])
 				}
@@ -68,6 +69,127 @@ func TestExplainAddsUp(t *testing.T) {
 				t.Errorf("%s: sample %d: gradient and quotient differ by %g", what, i, s.Difference)
 			}
 		}
+	}
+}
+
+// TestExplainEveryLoss: for each kind of loss the losses and gradients shown are
+// those of phase loss, and margins, factors and terms are what they are called.
+func TestExplainEveryLoss(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	h := put(t, []float64{1, 2, 0, 3, .5, 0, 1, 1, 2, 0, 0, .1, 4, 1}, 7, 2)
+	counts := []float64{90, 40, 12, 5, 2}
+	for _, k := range variants(phase.Losses) {
+		base, _ := phase.Losses.Find(strings.TrimSuffix(k.Name, "-"+fmt.Sprint(parameters(k)["form"])))
+		files := []string{"--logits", "z64.npy", "--labels", "y_int8.npy", "--weights", "w.npy", "--reduction", "mean"}
+		if base.Name != k.Name {
+			files = append(files, "--form", fmt.Sprint(parameters(k)["form"]))
+		}
+		if phase.UsesCounts(k.Of) {
+			files = append(files, "--counts", "90,40,12,5,2")
+		}
+		args, oracle := slices.Concat([]string{"explain", "--method", "ce", "--loss", base.Name, "--samples", "7"}, files), slices.Concat([]string{"loss", "--kind", base.Name, "--grad", grad}, files)
+		if phase.UsesFeatures(k.Of) {
+			args, oracle = append(args, "--features", h), append(oracle, "--hidden", h)
+		}
+		var x explained
+		var l lossJSON
+		succeedJSON(t, &x, args...)
+		succeedJSON(t, &l, oracle...)
+		slope, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scale := 1.0
+		if c, ok := k.Of.(phase.CosineUser); ok { // whose gradient phase loss gives by the cosines
+			scale = c.CosineScale()
+		}
+		if len(x.Stage1.Samples) != 7 || x.Stage1.Kind != base.Name || len(x.Stage1.Parameters) != len(k.Params()) {
+			t.Fatalf("%s: %+v", k.Name, x.Stage1)
+		}
+		wantNear(t, k.Name+": reduced", []float64{x.Stage1.Reduced}, []float64{*l.Loss}, 1e-12, 0)
+		wantNear(t, k.Name+": per sample", x.Stage1.PerSample, l.PerSample, 1e-12, 0)
+		_, margin := k.Of.(phase.Margin)
+		_, softmax := k.Of.(phase.Softmax)
+		for i, s := range x.Stage1.Samples {
+			var logits, adjusted []float64
+			terms := 0.0
+			for j, c := range s.Classes {
+				logits = append(logits, c.Logit)
+				if got := c.Gradient * s.Weight / 7 * scale; !near(got, tensor.Values(slope)[i*5+j], 1e-11, 1e-9) {
+					t.Errorf("%s: sample %d class %d: gradient %g, phase loss has %g", k.Name, i, j, got, tensor.Values(slope)[i*5+j])
+				}
+				if !near(c.Gradient, c.Quotient, 1e-6, 1e-3*math.Abs(s.Loss)) {
+					t.Errorf("%s: sample %d class %d: gradient %g, quotient %g", k.Name, i, j, c.Gradient, c.Quotient)
+				}
+				if (c.Adjusted != nil) != margin || (c.Term != nil) != (margin || softmax) {
+					t.Fatalf("%s: class %+v", k.Name, c)
+				}
+				if margin {
+					adjusted = append(adjusted, *c.Adjusted)
+				}
+				if c.Term != nil {
+					terms += *c.Term
+				}
+			}
+			if want := logSumExp(logits, nil) - logits[s.Label]; !near(s.CrossEntropy, want, 1e-12, 1e-3) {
+				t.Errorf("%s: sample %d: cross-entropy %g, want %g", k.Name, i, s.CrossEntropy, want)
+			}
+			if margin && !near(s.Loss, logSumExp(adjusted, nil)-adjusted[s.Label], 1e-12, 1e-3) || (margin || softmax) && !near(terms, s.Loss, 1e-12, 1e-9) {
+				t.Errorf("%s: sample %d: loss %g, terms add up to %g, adjusted logits %v", k.Name, i, s.Loss, terms, adjusted)
+			}
+			if k.Name == "balanced-softmax" && !near(adjusted[1]-logits[1], math.Log(counts[1]), 1e-12, 0) {
+				t.Errorf("sample %d: logit 1 of %g becomes %g", i, logits[1], adjusted[1])
+			}
+		}
+		for line := range strings.Lines(succeed(t, args...)) {
+			if len([]rune(strings.TrimRight(line, "\n"))) > 80 {
+				t.Errorf("%s: more than 80 columns: %s", k.Name, line)
+			}
+		}
+	}
+	refuse(t, exitUsage, []string{"--counts"}, "explain", "--loss", "vs", "--logits", "z64.npy", "--labels", "y_int8.npy")
+	refuse(t, exitUsage, []string{"--counts: class 1"}, "explain", "--loss", "vs", "--counts", "1,0,1,1,1", "--logits", "z64.npy", "--labels", "y_int8.npy")
+	refuse(t, exitFailed, []string{"--counts: 2 classes for the 5"}, "explain", "--loss", "vs", "--counts", "1,1", "--logits", "z64.npy", "--labels", "y_int8.npy")
+	refuse(t, exitUsage, []string{"--features"}, "explain", "--loss", "ib", "--counts", "1,1,1,1,1", "--logits", "z64.npy", "--labels", "y_int8.npy")
+	refuse(t, exitUsage, []string{"--counts goes with --logits"}, "explain", "--example", "--counts", "1,1,1,1")
+}
+
+// TestExplainStage2: any weighting, and stage 2's own loss, with weights and
+// without.
+func TestExplainStage2(t *testing.T) {
+	t.Chdir("testdata/oracle")
+	z := put(t, slices.Repeat([]float64{.5, -1, 0, 2, 1, .3}, 71), 71, 6)
+	files := []string{"--logits", z, "--labels", "labels.npy", "--features", "f64.npy", "--counts", "40,17,8,3,2,1"}
+	for _, k := range phase.Weightings.All() {
+		var x explained
+		succeedJSON(t, &x, slices.Concat([]string{"explain", "--method", "ce", "--stage2-weights", k.Name, "--stage2-loss", "las"}, files)...)
+		args := []string{"weights", "--kind", k.Name, "--labels", "labels.npy"}
+		if phase.UsesFeatures(k.Of) {
+			args = append(args, "--features", "f64.npy", "--seed", "1")
+		}
+		var w weightsJSON
+		succeedJSON(t, &w, args...)
+		var l lossJSON
+		succeedJSON(t, &l, "loss", "--kind", "las", "--logits", z, "--labels", "labels.npy", "--counts", "40,17,8,3,2,1")
+		if x.Stage2 == nil || x.Stage2.Kind != k.Name || len(x.Stage2.Parameters) != len(k.Params()) || x.Stage2.Batch == nil || x.Stage2.Batch.Kind != "las" {
+			t.Fatalf("%s: %+v", k.Name, x.Stage2)
+		}
+		for j, c := range x.Stage2.Classes {
+			if !near(float64(c.Weight), w.Class[j], 1e-12, 0) {
+				t.Errorf("%s: class %d weighs %g, want %g", k.Name, j, float64(c.Weight), w.Class[j])
+			}
+		}
+		for i, v := range x.Stage2.Batch.PerSample {
+			if !near(v, w.Sample[i]*l.PerSample[i], 1e-11, 0) {
+				t.Errorf("%s: sample %d costs %g, its weight is %g and its loss %g", k.Name, i, v, w.Sample[i], l.PerSample[i])
+			}
+		}
+	}
+	var x explained
+	succeedJSON(t, &x, slices.Concat([]string{"explain", "--method", "ce", "--stage2-loss", "las"}, files)...)
+	if x.Stage2 == nil || x.Stage2.Kind != "none" || x.Stage2.Classes != nil || x.Stage2.Batch == nil || x.Stage2.Batch.Kind != "las" || x.Stage1.Kind != "ce" {
+		t.Errorf("without weights: %+v", x.Stage2)
 	}
 }
 

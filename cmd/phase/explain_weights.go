@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"phase/autograd"
-	"phase/kernels"
 	"phase/nn"
 	"phase/phase"
 	"phase/phase/data"
@@ -13,14 +12,14 @@ import (
 	"phase/tensor"
 )
 
-// explainedMSR is what stage 2's weights are made of.
-type explainedMSR struct {
-	Kind    string          `json:"kind"`
-	MSR     phase.MSR       `json:"setting"`
-	Classes []weighedClass  `json:"classes"`
-	Class   int             `json:"class"` // whose samples are listed
-	Samples []weighedSample `json:"samples"`
-	Batch   *explainedLoss  `json:"batch"` // stage 1's batch under stage 2's cross-entropy and weights; null where its samples are not among the weighed ones
+// explainedWeights is what stage 2's weights are made of.
+type explainedWeights struct {
+	Kind       string          `json:"kind"`
+	Parameters map[string]any  `json:"parameters"` // of the weighting, by name
+	Classes    []weighedClass  `json:"classes"`
+	Class      int             `json:"class"` // whose samples are listed
+	Samples    []weighedSample `json:"samples"`
+	Batch      *explainedLoss  `json:"batch"` // stage 1's batch under stage 2's loss and weights; null where its samples are not among those weighed
 }
 
 type weighedClass struct {
@@ -42,25 +41,31 @@ type weighedSample struct {
 	Weight figure  `json:"weight"`  // w
 }
 
-// explainMSR explains the weights of stage 2; nil if there is none or nothing
-// to compute it from.
-func (in *inputs) explainMSR(c train.Config, class, samples int) (*explainedMSR, error) {
-	how, err := c.Weighting2()
-	if err != nil || how == nil || in.features == nil && phase.UsesFeatures(how) || in.labels == nil {
-		return nil, err
+// explainWeights explains stage 2: its weights, and its loss; nil if neither has
+// anything to show or to be computed from.
+func (in *inputs) explainWeights(how recipe, class, samples int) (*explainedWeights, error) {
+	switch {
+	case !how.twoStages:
+		return nil, nil
+	case how.weighting2.Of == nil:
+		if how.loss2.Name == "ce" {
+			return nil, nil
+		}
+		b, err := in.explainLoss(how.loss2, how.reduction)
+		return &explainedWeights{Kind: "none", Batch: &b}, err
+	case in.features == nil && phase.UsesFeatures(how.weighting2.Of) || in.labels == nil:
+		return nil, nil
 	}
 	classes := 1 + slices.Max(in.labels)
 	counts := make([]int, classes)
 	for _, y := range in.labels {
 		counts[y]++
 	}
-	m, err := how.Weigh(phase.Samples{Counts: counts, Labels: in.labels, Features: in.features})
+	r, err := weigh(how.weighting2, phase.Samples{Counts: counts, Labels: in.labels, Features: in.features})
 	if err != nil {
 		return nil, err
 	}
-	r := weightResult{Class: figures(m.Class), Sample: figures(m.Sample), Global: figures(m.Global), Local: figures(m.Local), Areas: figures(m.Areas), Means: figures(m.Means)}
-	x := &explainedMSR{Kind: c.Stage2Weights, Class: class}
-	x.MSR, _ = how.(phase.MSR) // the zero setting for others
+	x := &explainedWeights{Kind: r.Kind, Parameters: parameters(how.weighting2), Class: class}
 	if class < 0 {
 		x.Class = rarest(counts)
 	}
@@ -92,11 +97,11 @@ func (in *inputs) explainMSR(c train.Config, class, samples int) (*explainedMSR,
 		}
 		x.Samples = append(x.Samples, w)
 	}
-	return x, in.underWeights(x, r.Sample, phase.Reduction(c.Reduction))
+	return x, in.underWeights(x, r.Sample, how)
 }
 
 // underWeights explains the batch once more, under stage 2's loss.
-func (in *inputs) underWeights(x *explainedMSR, weights []figure, r phase.Reduction) error {
+func (in *inputs) underWeights(x *explainedWeights, weights []figure, how recipe) error {
 	if in.apart {
 		return nil
 	}
@@ -106,7 +111,7 @@ func (in *inputs) underWeights(x *explainedMSR, weights []figure, r phase.Reduct
 		w[k] = float64(weights[i])
 	}
 	second.batch.weights = tensor.Of(w, len(w))
-	b, err := second.explainLoss(kernels.SoftmaxLoss{}, r)
+	b, err := second.explainLoss(how.loss2, how.reduction)
 	x.Batch = &b
 	return err
 }
@@ -147,9 +152,9 @@ func rarest(counts []int) int {
 const freshBatch = 64
 
 // fromModel is a batch of training samples, from the most frequent class to the
-// rarest, with the model's logits for them and, if stage 2 looks at features,
-// those of the whole training set.
-func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model, fresh bool, samples int) (*inputs, error) {
+// rarest, with the model's logits for them, the features that a loss looks at
+// and, if stage 2's weights do, those of the whole training set.
+func fromModel(ctx context.Context, how recipe, s *train.Source, m nn.Model, fresh bool, samples int) (*inputs, error) {
 	in := &inputs{classes: s.Train.Classes(), labels: data.Labels(s.Train), index: spread(s, samples)}
 	n := len(in.index)
 	in.shown = n
@@ -163,20 +168,30 @@ func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model,
 			seen = append(seen, i)
 		}
 	}
-	logits := func(x *autograd.Var) *autograd.Var { return m.Forward(&nn.Pass{Train: fresh, Frozen: true}, x) }
-	z, classes, err := forward(ctx, s, seen, len(seen), logits)
-	if err != nil {
-		return nil, err
+	pass := func() *nn.Pass { return &nn.Pass{Train: fresh, Frozen: true} }
+	first := func(f func(x *autograd.Var) *autograd.Var) (*tensor.Tensor, error) { // n rows
+		v, d, err := forward(ctx, s, seen, len(seen), f)
+		if err != nil {
+			return nil, err
+		}
+		return tensor.Of(v[:n*d], n, d), nil
 	}
 	labels := make([]int64, n)
 	for k, i := range in.index {
 		labels[k] = int64(in.labels[i])
 	}
-	in.batch = batch{logits: tensor.Of(z[:n*classes], n, classes), labels: tensor.Of(labels, n), weights: ones(n)}
-	if how, err := c.Weighting1(); err != nil {
+	in.batch = batch{labels: tensor.Of(labels, n), weights: ones(n), counts: s.Counts}
+	var err error
+	if in.batch.logits, err = first(func(x *autograd.Var) *autograd.Var { return m.Forward(pass(), x) }); err != nil {
 		return nil, err
-	} else if how != nil {
-		w, err := how.Weigh(phase.Samples{Counts: s.Counts, Labels: in.labels})
+	}
+	if how.needs(phase.UsesFeatures) {
+		if in.batch.features, err = first(func(x *autograd.Var) *autograd.Var { return m.Features(pass(), x) }); err != nil {
+			return nil, err
+		}
+	}
+	if how.weighting1.Of != nil {
+		w, err := how.weighting1.Of.Weigh(phase.Samples{Counts: s.Counts, Labels: in.labels})
 		if err != nil {
 			return nil, err
 		}
@@ -184,9 +199,7 @@ func fromModel(ctx context.Context, c train.Config, s *train.Source, m nn.Model,
 			tensor.Data[float64](in.batch.weights)[k] = w.Sample[i]
 		}
 	}
-	if how, err := c.Weighting2(); err != nil {
-		return nil, err
-	} else if how != nil && phase.UsesFeatures(how) {
+	if how.weighting2.Of != nil && phase.UsesFeatures(how.weighting2.Of) {
 		f, d, err := forward(ctx, s, all, 200, func(x *autograd.Var) *autograd.Var { return m.Features(&nn.Pass{}, x) })
 		if err != nil {
 			return nil, err

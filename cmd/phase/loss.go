@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"phase/autograd"
-	"phase/kernels"
 	"phase/phase"
+	"phase/phase/kind"
 	"phase/tensor"
 	"phase/tensor/npy"
 
@@ -16,102 +15,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// A lossKind is a loss of a row of logits by its name, with the settings that
-// mean something to it.
-type lossKind struct {
-	name, about string
-	flags       []string
+// ofCosines is a loss of cosines as a function of them: its logits are their
+// multiples.
+type ofCosines struct {
+	phase.Loss
+	scale float64
 }
 
-// lossKinds lists the losses; the settings of each are those that phase.Loss
-// has under its name.
-var lossKinds = []lossKind{
-	{"ce", "cross-entropy", nil},
-	{"label-smoothing", "cross-entropy with smoothed labels", []string{"smooth"}},
-	{"focal", "focal loss, its gamma is --gamma-pos", []string{"gamma-pos", "detach"}},
-	{"daw", "difficulty-aware weighting, stage 1 of PHASE", []string{"gamma-pos", "gamma-neg", "smooth", "form", "detach"}},
-}
-
-// lossFlags are the flags that choose a loss.
-type lossFlags struct {
-	kind, form         string
-	gammaPos, gammaNeg float64
-	smooth             float64
-	detach             bool
-	reduction          string
-}
-
-func (l *lossFlags) add(fs *pflag.FlagSet) {
-	addTo(fs, "Loss", func() {
-		fs.StringVar(&l.kind, "kind", "", names(lossKinds, func(k lossKind) string { return k.name }))
-		fs.Float64Var(&l.gammaPos, "gamma-pos", 1, "exponent of the true class: focal, daw")
-		fs.Float64Var(&l.gammaNeg, "gamma-neg", 4, "exponent of the other classes: daw; acts through smoothing only, but in form eq1")
-		fs.Float64Var(&l.smooth, "smooth", .1, "label smoothing, 0 to 1: label-smoothing, daw; form eq1 has none")
-		fs.StringVar(&l.form, "form", "asl", "reading of daw's equations: asl, eq3 or eq1")
-		fs.BoolVar(&l.detach, "detach", false, "no gradient through the modulation: focal, daw")
-		fs.StringVar(&l.reduction, "reduction", string(phase.WeightedMean), "weighted-mean (over the sum of weights), mean, sum or none")
-	})
-	markPerKind(fs, "gamma-pos", "gamma-neg", "smooth", "form", "detach")
-}
-
-func names[T any](list []T, name func(T) string) string {
-	var s []string
-	for _, v := range list {
-		s = append(s, name(v))
-	}
-	if len(s) < 2 {
-		return strings.Join(s, "")
-	}
-	return strings.Join(s[:len(s)-1], ", ") + " or " + s[len(s)-1]
-}
-
-// setting is the loss that the flags choose; an error is wrong usage.
-func (l *lossFlags) setting(fs *pflag.FlagSet) (kernels.SoftmaxLoss, error) {
-	var none kernels.SoftmaxLoss
-	var kinds []string
-	for _, k := range lossKinds {
-		kinds = append(kinds, k.name)
-	}
-	at := slices.IndexFunc(lossKinds, func(k lossKind) bool { return k.name == l.kind })
-	if at < 0 {
-		want := "want " + names(lossKinds, func(k lossKind) string { return k.name })
-		if l.kind == "" {
-			return none, usagef("--kind is missing: %s", want)
-		}
-		return none, usagef("--kind %q: %s%s", l.kind, want, didYouMean(l.kind, kinds))
-	}
-	k, err := phase.Losses.Find(l.kind)
-	if err != nil {
-		return none, usageError{err}
-	}
-	s := k.Of.(phase.Softmax).Softmax()
-	if err := meaningless(fs, l.kind, lossKinds[at].flags); err != nil {
-		return none, err
-	}
-	for _, n := range []struct {
-		flag string
-		v    float64
-		to   *float64
-	}{{"gamma-pos", l.gammaPos, &s.GammaPos}, {"gamma-neg", l.gammaNeg, &s.GammaNeg}, {"smooth", l.smooth, &s.Smooth}} {
-		if fs.Changed(n.flag) {
-			*n.to = n.v
-		}
-	}
-	s.Detach = l.detach
-	if s.Form, err = phase.Form(l.form); err != nil {
-		return none, usageError{fmt.Errorf("--%w", err)}
-	}
-	switch {
-	case !(s.GammaPos >= 0) || math.IsInf(s.GammaPos, 0):
-		return none, usagef("--gamma-pos %g: want a finite number of at least 0", s.GammaPos)
-	case !(s.GammaNeg >= 0) || math.IsInf(s.GammaNeg, 0):
-		return none, usagef("--gamma-neg %g: want a finite number of at least 0", s.GammaNeg)
-	case !(s.Smooth >= 0 && s.Smooth <= 1):
-		return none, usagef("--smooth %g: want 0 to 1", s.Smooth)
-	case !slices.Contains(phase.Reductions(), phase.Reduction(l.reduction)):
-		return none, usagef("--reduction %q: want %s", l.reduction, names(phase.Reductions(), func(r phase.Reduction) string { return string(r) }))
-	}
-	return s, nil
+func (l ofCosines) Each(b phase.Batch) *autograd.Var {
+	b.Logits = autograd.Scale(b.Logits, l.scale)
+	return l.Loss.Each(b)
 }
 
 // lossResult is what phase loss prints as JSON.
@@ -130,66 +43,132 @@ type lossResult struct {
 // print.
 const outputSchema = 1
 
+// lossFlags are the flags of phase loss.
+type lossFlags struct {
+	kinds                           *kindFlags[phase.Loss]
+	reduction                       string
+	logits, labels, weights, hidden string
+	counts                          []int
+	grad                            string
+}
+
 func (p *program) lossCommand() *cobra.Command {
 	var l lossFlags
-	var logits, labels, weights, grad string
 	cmd := &cobra.Command{
 		Use: "loss --kind K --logits Z.npy --labels Y.npy [flags]", Short: "a loss and its gradient on anyone's numbers",
 		Long: `loss computes a loss and its gradient in float64, for checking another
 implementation against: Z is (n, classes) in float32 or float64, Y (n) in any integer
 type, both little-endian NPY. per_sample is each row's loss times its weight; loss is
 what the reduction makes of them. --grad writes the gradient of loss by Z, for the
-reduction none that of the sum.`,
-		Example: "  phase loss --kind daw --logits z.npy --labels y.npy --grad g.npy --json\n  phase loss --kind focal --gamma-pos 2 --logits z.npy --labels y.npy --json",
+reduction none that of the sum. Losses that go by the images of each class want
+--counts, those that look at features --hidden. Z of ldam are cosines, which it
+multiplies by --scale.`,
+		Example: "  phase loss --kind daw --logits z.npy --labels y.npy --grad g.npy --json\n  phase loss --kind vs --counts 100,50,10,5 --logits z.npy --labels y.npy --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			setting, err := l.setting(cmd.Flags())
+			k, err := l.chosen(cmd.Flags())
 			if err != nil {
 				return err
-			}
-			for _, f := range []struct{ flag, v string }{{"logits", logits}, {"labels", labels}} {
-				if f.v == "" {
-					return usagef("--%s is missing: want an .npy file", f.flag)
-				}
 			}
 			if !p.quiet {
-				p.warn(setting, cmd.Flags())
+				p.warn(k.Of, cmd.Flags())
 			}
-			b, err := readBatch(logits, labels, weights)
+			b, err := l.batch()
 			if err != nil {
 				return err
 			}
-			r, g, err := b.loss(setting, phase.Reduction(l.reduction))
+			if c, ok := k.Of.(phase.CosineUser); ok {
+				k.Of = ofCosines{k.Of, c.CosineScale()}
+			}
+			r, g, err := b.loss(k.Of, phase.Reduction(l.reduction))
 			if err != nil {
 				return err
 			}
-			r.Kind = l.kind
-			if grad != "" {
-				if err := npy.WriteFile(grad, g); err != nil {
+			r.Kind = k.Name
+			if l.grad != "" {
+				if err := npy.WriteFile(l.grad, g); err != nil {
 					return err
 				}
-				r.Grad = grad
+				r.Grad = l.grad
 			}
 			return p.printLoss(r, b)
 		},
 	}
-	addTo(cmd.Flags(), "Files", func() {
-		f := cmd.Flags()
-		f.StringVar(&logits, "logits", "", "NPY file of logits (n, classes)")
-		f.StringVar(&labels, "labels", "", "NPY file of labels (n)")
-		f.StringVar(&weights, "weights", "", "NPY file of sample weights (n); all 1 without")
-		f.StringVar(&grad, "grad", "", "NPY file to write the gradient (n, classes) to, float64")
+	f := cmd.Flags()
+	addTo(f, "Data", func() {
+		f.StringVar(&l.logits, "logits", "", "NPY file of logits (n, classes)")
+		f.StringVar(&l.labels, "labels", "", "NPY file of labels (n)")
+		f.StringVar(&l.weights, "weights", "", "NPY file of sample weights (n); all 1 without")
+		f.IntSliceVar(&l.counts, "counts", nil, "images of each class: 100,50,10,5")
+		f.StringVar(&l.hidden, "hidden", "", "NPY file of features (n, d), what the classifier saw")
+		f.StringVar(&l.grad, "grad", "", "NPY file to write the gradient (n, classes) to, float64")
 	})
-	l.add(cmd.Flags())
+	addTo(f, "Loss", func() {
+		l.kinds = addKinds(f, phase.Losses)
+		f.StringVar(&l.reduction, "reduction", string(phase.WeightedMean), "weighted-mean (over the sum of weights), mean, sum or none")
+	})
 	return cmd
 }
 
+// chosen is the loss that the flags choose, if they are a call that makes sense.
+func (l *lossFlags) chosen(fs *pflag.FlagSet) (kind.Kind[phase.Loss], error) {
+	k, err := l.kinds.chosen()
+	if err != nil {
+		return k, err
+	}
+	if !slices.Contains(phase.Reductions(), phase.Reduction(l.reduction)) {
+		return k, usagef("--reduction %q: want %s", l.reduction, names(phase.Reductions(), func(r phase.Reduction) string { return string(r) }))
+	}
+	for _, f := range []struct {
+		flag, why string
+		used      bool
+	}{
+		{"counts", "goes by the images of each class: it wants --counts, as 100,50,10,5", phase.UsesCounts(k.Of)},
+		{"hidden", "looks at features: it wants --hidden, an .npy file", phase.UsesFeatures(k.Of)},
+	} {
+		switch given := fs.Changed(f.flag); {
+		case given && !f.used:
+			return k, usagef("--%s has no meaning for --kind %s", f.flag, k.Name)
+		case f.used && !given:
+			return k, usagef("--kind %s %s", k.Name, f.why)
+		}
+	}
+	if phase.UsesCounts(k.Of) {
+		if err := checkCounts(l.counts); err != nil {
+			return k, err
+		}
+	}
+	for _, f := range []struct{ flag, v string }{{"logits", l.logits}, {"labels", l.labels}} {
+		if f.v == "" {
+			return k, usagef("--%s is missing: want an .npy file", f.flag)
+		}
+	}
+	return k, nil
+}
+
+// batch reads the files.
+func (l *lossFlags) batch() (b batch, err error) {
+	if b, err = readBatch(l.logits, l.labels, l.weights); err != nil {
+		return b, err
+	}
+	if c := b.logits.Dim(1); l.counts != nil && len(l.counts) != c {
+		return b, fmt.Errorf("--counts: %d classes for the %d of %s", len(l.counts), c, l.logits)
+	}
+	b.counts = l.counts
+	if l.hidden != "" {
+		b.features, err = readFeatures(l.hidden, b.labels.Size(), l.logits)
+	}
+	return b, err
+}
+
 // warn says which of the flags given have no effect.
-func (p *program) warn(l kernels.SoftmaxLoss, fs *pflag.FlagSet) {
-	switch {
-	case l.Form == kernels.Eq1 && fs.Changed("smooth") && l.Smooth != 0:
+func (p *program) warn(l phase.Loss, fs *pflag.FlagSet) {
+	a, ok := l.(phase.Asymmetric)
+	switch eq1 := a.Form == "eq1"; {
+	case !ok:
+	case eq1 && fs.Changed("smooth") && a.Smooth != 0:
 		fmt.Fprintln(p.err, "note: form eq1 has no smoothing, --smooth does nothing in it")
-	case l.Form != kernels.Eq1 && l.Smooth == 0 && fs.Changed("gamma-neg") && l.GammaNeg != 0:
+	case !eq1 && a.Smooth == 0 && fs.Changed("gamma-neg") && a.GammaNeg != 0:
 		fmt.Fprintln(p.err, "note: --gamma-neg acts through smoothing only, and --smooth is 0")
 	}
 }
@@ -247,6 +226,15 @@ func readBatch(logits, labels, weights string) (b batch, err error) {
 
 // readFloats reads an array of finite floats of the given rank, as float64.
 func readFloats(path, what string, rank int) (*tensor.Tensor, error) {
+	t, err := readFinite(path, what, rank)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Of(tensor.Values(t), t.Shape()...), nil
+}
+
+// readFinite reads an array of finite floats of the given rank, of either type.
+func readFinite(path, what string, rank int) (*tensor.Tensor, error) {
 	t, err := npy.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -257,8 +245,7 @@ func readFloats(path, what string, rank int) (*tensor.Tensor, error) {
 	if t.Dims() != rank {
 		return nil, fmt.Errorf("%s: %s of shape %v, want %d axes", path, what, t.Shape(), rank)
 	}
-	v := tensor.Values(t)
-	for i, x := range v {
+	for i, x := range tensor.Values(t) {
 		if !math.IsNaN(x) && !math.IsInf(x, 0) {
 			continue
 		}
@@ -267,7 +254,21 @@ func readFloats(path, what string, rank int) (*tensor.Tensor, error) {
 		}
 		return nil, fmt.Errorf("%s: %s: row %d, column %d is %v, want finite numbers", path, what, i/t.Dim(1), i%t.Dim(1), x)
 	}
-	return tensor.Of(v, t.Shape()...), nil
+	return t, nil
+}
+
+// readFeatures reads the features (n,d) of the n samples of another file.
+func readFeatures(path string, n int, of string) (*tensor.Tensor, error) {
+	f, err := readFloats(path, "features", 2)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.Dim(0) != n:
+		return nil, fmt.Errorf("%s: %d rows of features for the %d of %s", path, f.Dim(0), n, of)
+	case f.Dim(1) == 0:
+		return nil, fmt.Errorf("%s: features of length 0, want at least 1", path)
+	}
+	return f, nil
 }
 
 // readLabels reads labels; they must be below classes unless that is 0.
@@ -294,14 +295,14 @@ func readLabels(path string, classes int) (*tensor.Tensor, error) {
 }
 
 // loss is the loss of the batch and its gradient by the logits (n,c).
-func (b batch) loss(s kernels.SoftmaxLoss, r phase.Reduction) (lossResult, *tensor.Tensor, error) {
+func (b batch) loss(l phase.Loss, r phase.Reduction) (lossResult, *tensor.Tensor, error) {
 	res := lossResult{Schema: outputSchema, Reduction: string(r), Samples: b.logits.Dim(0), Classes: b.logits.Dim(1)}
 	if _, err := r.Scale(tensor.Data[float64](b.weights)); err != nil {
 		return res, nil, err
 	}
 	var tape autograd.Tape
 	z := tape.Watch(b.logits).Want()
-	each := autograd.SoftmaxLoss(z, b.labels, b.weights, s)
+	each := l.Each(b.as(z))
 	res.PerSample = tensor.Values(each.Value)
 	for i, v := range res.PerSample {
 		if math.IsNaN(v) || math.IsInf(v, 0) {

@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +127,112 @@ func TestWeightsEqualNumPy(t *testing.T) {
 	}
 }
 
+// methodGoldens are what phase/methods/testdata/make_methods.py wrote: each kind
+// of loss and weighting, and each of its parameters changed.
+type methodGoldens struct {
+	Logits, Cosines, Hidden, Weights []float64
+	Labels, Owner                    []int64
+	Counts                           []int
+	Losses                           []struct {
+		Kind       string
+		Params     map[string]string
+		Each, Grad []float64
+	}
+	Features   []float64
+	Weightings []struct {
+		Kind          string
+		Params        map[string]string
+		Class, Sample []float64
+	}
+}
+
+// flagsOf is a kind and its parameters as flags.
+func flagsOf(name string, params map[string]string) []string {
+	args := []string{"--kind", name}
+	for _, p := range slices.Sorted(maps.Keys(params)) {
+		args = append(args, "--"+p+"="+params[p])
+	}
+	return args
+}
+
+// TestEveryKind: the commands know every kind and every parameter by its flag,
+// and compute what PyTorch and NumPy do.
+func TestEveryKind(t *testing.T) {
+	b, err := os.ReadFile("../../phase/methods/testdata/methods.json")
+	var g methodGoldens
+	if err == nil {
+		err = json.Unmarshal(b, &g)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(g.Labels)
+	classes := len(g.Logits) / n
+	z, cosines, h := put(t, g.Logits, n, classes), put(t, g.Cosines, n, classes), put(t, g.Hidden, n, len(g.Hidden)/n)
+	y, w := put(t, g.Labels, n), put(t, g.Weights, n)
+	counts := strings.Trim(strings.ReplaceAll(fmt.Sprint(g.Counts), " ", ","), "[]")
+	grad := filepath.Join(t.TempDir(), "g.npy")
+	seen := map[string]bool{}
+	for _, c := range g.Losses {
+		k, err := phase.Losses.Find(c.Kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[c.Kind] = true
+		args := append([]string{"loss", "--labels", y, "--weights", w, "--reduction", "sum", "--grad", grad, "-q"}, flagsOf(c.Kind, c.Params)...)
+		if _, ok := k.Of.(phase.CosineUser); ok {
+			args = append(args, "--logits", cosines)
+		} else {
+			args = append(args, "--logits", z)
+		}
+		if phase.UsesCounts(k.Of) {
+			args = append(args, "--counts", counts)
+		}
+		if phase.UsesFeatures(k.Of) {
+			args = append(args, "--hidden", h)
+		}
+		var got lossJSON
+		succeedJSON(t, &got, args...)
+		what := strings.Join(flagsOf(c.Kind, c.Params), " ")
+		sum := 0.0
+		for _, v := range c.Each {
+			sum += v
+		}
+		wantNear(t, what, got.PerSample, c.Each, 1e-9, 1e-6)
+		wantNear(t, what+": sum", []float64{*got.Loss}, []float64{sum}, 1e-9, 0)
+		read, err := npy.ReadFile(grad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantNear(t, what+": gradient", tensor.Values(read), c.Grad, 1e-9, 1e-4)
+	}
+	owner, f := put(t, g.Owner, len(g.Owner)), put(t, g.Features, len(g.Owner), len(g.Features)/len(g.Owner))
+	for _, c := range g.Weightings {
+		k, err := phase.Weightings.Find(c.Kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[c.Kind] = true
+		args := append([]string{"weights", "--labels", owner}, flagsOf(c.Kind, c.Params)...)
+		if phase.UsesFeatures(k.Of) {
+			args = append(args, "--features", f)
+		}
+		if c.Sample == nil {
+			refuse(t, exitFailed, nil, args...)
+			continue
+		}
+		var got weightsJSON
+		succeedJSON(t, &got, args...)
+		wantNear(t, strings.Join(args, " ")+": class", got.Class, c.Class, 1e-9, 0)
+		wantNear(t, strings.Join(args, " ")+": sample", got.Sample, c.Sample, 1e-9, 0)
+	}
+	for _, name := range append(phase.Losses.Names(), phase.Weightings.Names()...) {
+		if !seen[name] {
+			t.Errorf("no golden values of %s", name)
+		}
+	}
+}
+
 // TestLossVectors holds the command to values worked out in float64 from the
 // closed form for z = (2, -1, .5, 0), y = 2.
 func TestLossVectors(t *testing.T) {
@@ -151,6 +260,12 @@ func TestLossVectors(t *testing.T) {
 		{"--kind daw --form eq1 --gamma-pos 0", 2.1571876828, nil},
 		{"--kind daw --form eq1", 1.8652771383, nil},
 		{"--kind daw --form eq1 --gamma-pos 2 --gamma-neg 2", 1.9301201940, nil},
+		{"--kind cb --counts 100,50,10,5", 2.2329135473, nil},
+		{"--kind cb-focal --counts 100,50,10,5", 1.8791202090, nil},
+		{"--kind cb-focal --form ldam --counts 100,50,10,5", 1.9935103885, nil},
+		{"--kind balanced-softmax --counts 100,50,10,5", 3.8551522243, nil},
+		{"--kind logit-adjust --tau .5 --counts 100,50,10,5", 2.7788292953, nil},
+		{"--kind las --counts 100,50,10,5", 1.8579463078, nil},
 	} {
 		var got lossJSON
 		succeedJSON(t, &got, append([]string{"loss", "--logits", z, "--labels", y, "--grad", grad}, strings.Fields(c.args)...)...)

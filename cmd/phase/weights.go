@@ -7,23 +7,13 @@ import (
 	"strconv"
 
 	"phase/phase"
+	"phase/phase/kind"
 	"phase/phase/longtail"
 	"phase/tensor"
 	"phase/tensor/npy"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-)
-
-// weightKinds lists the weightings and the settings that mean something to
-// each; featureKinds those that look at features.
-var (
-	weightKinds = []string{"inverse", "effective", "adrw", "area", "msr"}
-	weightFlags = map[string][]string{
-		"inverse": nil, "effective": {"beta"}, "adrw": {"gamma"}, "area": {"block", "seed"},
-		"msr": {"gamma", "alpha", "local", "block", "seed", "local-clip", "force"},
-	}
-	featureKinds = []string{"area", "msr"}
 )
 
 // A figure is a number that JSON has no word for if it is not finite: null.
@@ -48,13 +38,6 @@ func figures(v []float64) []figure {
 	return f
 }
 
-// weightSetting is everything that weights are computed by besides the data.
-type weightSetting struct {
-	kind string
-	beta float64
-	msr  phase.MSR
-}
-
 // weightResult is what phase weights prints as JSON. Slices by class have one
 // entry a class, slices by sample one a label; what a kind has not is null.
 type weightResult struct {
@@ -71,52 +54,27 @@ type weightResult struct {
 	Out         string   `json:"out,omitempty"`
 }
 
-// compute is the weights; labels and f are nil where only counts are known.
-func (s weightSetting) compute(counts, labels []int, f phase.Features) (r weightResult, err error) {
-	r = weightResult{Schema: outputSchema, Kind: s.kind, Counts: counts}
-	var class, areas []float64
-	switch s.kind {
-	case "inverse":
-		class, err = phase.Inverse(counts)
-	case "effective":
-		class, err = phase.Effective(counts, s.beta)
-	case "adrw":
-		class, err = phase.ADRW(counts, s.msr.Gamma)
-	case "area":
-		class, areas, err = phase.AREA{Block: s.msr.Block, Seed: s.msr.Seed}.Weights(f, labels, len(counts))
-		r.Areas = figures(areas)
-	case "msr":
-		m, err := s.msr.Weights(f, labels, len(counts))
-		if err != nil {
-			return r, err
-		}
-		r.Class, r.Sample, r.Global, r.Local = figures(m.Class), figures(m.Sample), figures(m.Global), figures(m.Local)
-		r.Areas, r.Means, r.NonPositive = figures(m.Areas), figures(m.Means), m.NonPositive
-		return r, nil
-	}
-	if err != nil {
-		return r, err
-	}
-	r.Class = figures(class)
-	for _, y := range labels {
-		r.Sample = append(r.Sample, figure(class[y]))
-	}
-	return r, nil
+// weigh is what a weighting makes of samples.
+func weigh(w kind.Kind[phase.Weighting], s phase.Samples) (weightResult, error) {
+	r, err := w.Of.Weigh(s)
+	return weightResult{
+		Schema: outputSchema, Kind: w.Name, Counts: s.Counts,
+		Class: figures(r.Class), Sample: figures(r.Sample), Global: figures(r.Global), Local: figures(r.Local),
+		Areas: figures(r.Areas), Means: figures(r.Means), NonPositive: r.NonPositive,
+	}, err
 }
 
-// check says what is wrong with the setting itself, whatever the data: one
-// sample is enough to find out.
-func (s weightSetting) check() error {
-	s.msr.Force = s.msr.Force || s.msr.Local == phase.Literal
-	_, err := s.compute([]int{1}, []int{0}, phase.Rows(tensor.Of([]float64{1}, 1, 1)))
-	return err
+// weightFlags are the flags of phase weights.
+type weightFlags struct {
+	kinds                 *kindFlags[phase.Weighting]
+	counts                []int
+	classes               int
+	labels, features, out string
+	force                 bool
 }
 
 func (p *program) weightsCommand() *cobra.Command {
-	s := weightSetting{msr: phase.DefaultMSR()}
-	var counts []int
-	var labels, features, local, out string
-	var classes int
+	var w weightFlags
 	cmd := &cobra.Command{
 		Use: "weights --kind K [flags]", Short: "class and sample weights on anyone's labels and features",
 		Long: `weights computes what classes and samples weigh, in float64: inverse frequency,
@@ -127,68 +85,109 @@ never whole. --out writes the sample weights, or with --counts the class weights
 		Example: "  phase weights --kind effective --counts 100,50,10,5\n  phase weights --kind msr --labels y.npy --features f.npy --out w.npy --json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s.msr.Local = phase.Local(local)
-			if err := s.usage(cmd, labels, features); err != nil {
-				return err
-			}
-			var y []int
-			var f phase.Features
-			var err error
-			if labels != "" {
-				if counts, y, err = readCounts(labels, classes); err != nil {
-					return err
-				}
-			} else if err := checkCounts(counts); err != nil {
-				return err
-			}
-			if features != "" {
-				var done func() error
-				if f, done, err = openFeatures(features, inMemory); err != nil {
-					return err
-				}
-				defer done()
-				if f.Len() != len(y) {
-					return fmt.Errorf("%s: %d rows of features for the %d labels of %s", features, f.Len(), len(y), labels)
-				}
-			}
-			r, err := s.compute(counts, y, f)
+			k, err := w.chosen(cmd.Flags())
 			if err != nil {
 				return err
 			}
-			if r.NonPositive > 0 && s.msr.Force && !p.quiet {
-				fmt.Fprintf(p.err, "note: %d of %d weights of Eq 12 are negative or infinite\n", r.NonPositive, len(y))
-			}
-			if out != "" {
-				if err := writeWeights(out, r); err != nil {
+			s := phase.Samples{Counts: w.counts}
+			if w.labels != "" {
+				if s.Counts, s.Labels, err = readCounts(w.labels, w.classes); err != nil {
 					return err
 				}
-				r.Out = out
+			}
+			if w.features != "" {
+				f, done, err := openFeatures(w.features, inMemory)
+				if err != nil {
+					return err
+				}
+				defer done()
+				if f.Len() != len(s.Labels) {
+					return fmt.Errorf("%s: %d rows of features for the %d labels of %s", w.features, f.Len(), len(s.Labels), w.labels)
+				}
+				s.Features = f
+			}
+			r, err := weigh(k, s)
+			if err != nil {
+				return err
+			}
+			if r.NonPositive > 0 && w.force && !p.quiet {
+				fmt.Fprintf(p.err, "note: %d of %d weights of Eq 12 are negative or infinite\n", r.NonPositive, len(s.Labels))
+			}
+			if w.out != "" {
+				if err := writeWeights(w.out, r); err != nil {
+					return err
+				}
+				r.Out = w.out
 			}
 			return p.printWeights(r)
 		},
 	}
-	addTo(cmd.Flags(), "Data", func() {
-		f := cmd.Flags()
-		f.IntSliceVar(&counts, "counts", nil, "images of each class: 100,50,10,5")
-		f.StringVar(&labels, "labels", "", "NPY file of labels (n), instead of --counts")
-		f.IntVar(&classes, "classes", 0, "classes of --labels; 0 is one more than the largest label")
-		f.StringVar(&features, "features", "", "NPY file of features (n, d): area, msr")
-		f.StringVar(&out, "out", "", "NPY file to write the weights to, float64")
+	f := cmd.Flags()
+	addTo(f, "Data", func() {
+		f.IntSliceVar(&w.counts, "counts", nil, "images of each class: 100,50,10,5")
+		f.StringVar(&w.labels, "labels", "", "NPY file of labels (n), instead of --counts")
+		f.IntVar(&w.classes, "classes", 0, "classes of --labels; 0 is one more than the largest label")
+		f.StringVar(&w.features, "features", "", "NPY file of features (n, d): "+names(featureKinds(), func(s string) string { return s }))
+		f.StringVar(&w.out, "out", "", "NPY file to write the weights to, float64")
 	})
-	addTo(cmd.Flags(), "Weights", func() {
-		f := cmd.Flags()
-		f.StringVar(&s.kind, "kind", "", names(weightKinds, func(k string) string { return k }))
-		f.Float64Var(&s.beta, "beta", .9999, "effective: 0 to 1")
-		f.Float64Var(&s.msr.Gamma, "gamma", s.msr.Gamma, "adrw, msr: exponent of the global weight (Eq 8)")
-		f.Float64Var(&s.msr.Alpha, "alpha", s.msr.Alpha, "msr: share of the global weight (Eq 13), 0 to 1")
-		f.StringVar(&local, "local", string(phase.AreaShift), "msr: reading of the local weight: "+names(phase.Locals(), func(l phase.Local) string { return string(l) }))
-		f.IntVar(&s.msr.Block, "block", 128, "area, msr: samples in a block of the effective area")
-		f.Uint32Var(&s.msr.Seed, "seed", 0, "area, msr: of the order in which blocks are cut")
-		f.Float64Var(&s.msr.Clip, "local-clip", 0, "msr: keeps area-shift's sample factors within 1/clip to clip; 0 does not")
-		f.BoolVar(&s.msr.Force, "force", false, "msr: give literal's weights even where they are negative or infinite")
+	addTo(f, "Weights", func() {
+		w.kinds = addKinds(f, phase.Weightings)
+		f.BoolVar(&w.force, "force", false, "give literal's weights even where they are negative or infinite: msr")
 	})
-	markPerKind(cmd.Flags(), "beta", "gamma", "alpha", "local", "block", "seed", "local-clip", "force")
 	return cmd
+}
+
+// featureKinds names the weightings that look at features.
+func featureKinds() (kinds []string) {
+	for _, k := range phase.Weightings.All() {
+		if phase.UsesFeatures(k.Of) {
+			kinds = append(kinds, k.Name)
+		}
+	}
+	return kinds
+}
+
+// chosen is the weighting that the flags choose, if they are a call that makes
+// sense.
+func (w *weightFlags) chosen(fs *pflag.FlagSet) (kind.Kind[phase.Weighting], error) {
+	k, err := w.kinds.chosen()
+	if err != nil {
+		return k, err
+	}
+	switch needs := phase.UsesFeatures(k.Of); {
+	case fs.Changed("counts") && fs.Changed("labels"):
+		return k, usagef("--counts and --labels both say how many images the classes have: choose one")
+	case !fs.Changed("counts") && w.labels == "":
+		return k, usagef("--counts or --labels is missing")
+	case fs.Changed("classes") && w.labels == "":
+		return k, usagef("--classes goes with --labels")
+	case w.classes < 0 || w.classes > maxClasses:
+		return k, usagef("--classes %d: want 0 to %d", w.classes, maxClasses)
+	case needs && (w.labels == "" || w.features == ""):
+		return k, usagef("--kind %s looks at features: it wants --labels and --features", k.Name)
+	case !needs && w.features != "":
+		return k, usagef("--features has no meaning for --kind %s", k.Name)
+	}
+	if w.labels == "" {
+		if err := checkCounts(w.counts); err != nil {
+			return k, err
+		}
+	}
+	m, msr := k.Of.(phase.MSR)
+	if w.force && !msr {
+		return k, usagef("--force has no meaning for --kind %s", k.Name)
+	}
+	trial := k.Of // on one sample, which finds out what is wrong with the setting itself
+	if msr {
+		m.Force = w.force
+		k.Of = m
+		m.Force = w.force || m.Local == phase.Literal
+		trial = m
+	}
+	if _, err := trial.Weigh(phase.Samples{Counts: []int{1}, Labels: []int{0}, Features: phase.Rows(tensor.Of([]float64{1}, 1, 1))}); err != nil {
+		return k, usageError{err}
+	}
+	return k, nil
 }
 
 // inMemory is up to how many bytes a file of features is read whole, so that
@@ -206,48 +205,11 @@ func openFeatures(path string, most int64) (f phase.Features, done func() error,
 		return file, file.Close, nil
 	}
 	file.Close()
-	t, err := readFloats(path, "features", 2)
+	t, err := readFinite(path, "features", 2) // as it is: the arithmetic is float64's of either type, and faster of float32
 	if err != nil {
 		return nil, nil, err
 	}
 	return phase.Rows(t), func() error { return nil }, nil
-}
-
-// usage says what is wrong with the call.
-func (s weightSetting) usage(cmd *cobra.Command, labels, features string) error {
-	want := "want " + names(weightKinds, func(k string) string { return k })
-	fs := cmd.Flags()
-	switch {
-	case s.kind == "":
-		return usagef("--kind is missing: %s", want)
-	case !slices.Contains(weightKinds, s.kind):
-		return usagef("--kind %q: %s%s", s.kind, want, didYouMean(s.kind, weightKinds))
-	case fs.Changed("counts") && fs.Changed("labels"):
-		return usagef("--counts and --labels both say how many images the classes have: choose one")
-	case !fs.Changed("counts") && labels == "":
-		return usagef("--counts or --labels is missing")
-	case fs.Changed("classes") && labels == "":
-		return usagef("--classes goes with --labels")
-	}
-	if n, _ := fs.GetInt("classes"); n < 0 || n > maxClasses {
-		return usagef("--classes %d: want 0 to %d", n, maxClasses)
-	}
-	switch needs := slices.Contains(featureKinds, s.kind); {
-	case needs && (labels == "" || features == ""):
-		return usagef("--kind %s looks at features: it wants --labels and --features", s.kind)
-	case !needs && features != "":
-		return usagef("--features has no meaning for --kind %s", s.kind)
-	}
-	if err := meaningless(fs, s.kind, weightFlags[s.kind]); err != nil {
-		return err
-	}
-	if n := s.msr.Block; n < 1 {
-		return usagef("--block %d: want at least 1", n)
-	}
-	if err := s.check(); err != nil {
-		return usageError{err}
-	}
-	return nil
 }
 
 func checkCounts(counts []int) error {
@@ -260,27 +222,6 @@ func checkCounts(counts []int) error {
 		}
 	}
 	return nil
-}
-
-// meaningless says which setting was given that the kind does not have; flags
-// are those that it has.
-func meaningless(fs *pflag.FlagSet, kind string, flags []string) (err error) {
-	fs.VisitAll(func(f *pflag.Flag) {
-		if f.Changed && f.Annotations[perKind] != nil && !slices.Contains(flags, f.Name) && err == nil {
-			err = usagef("--%s has no meaning for --kind %s", f.Name, kind)
-		}
-	})
-	return err
-}
-
-// perKind is the annotation of flags that only some kinds know.
-const perKind = "per kind"
-
-// markPerKind says that these flags are known to some kinds only.
-func markPerKind(fs *pflag.FlagSet, names ...string) {
-	for _, name := range names {
-		_ = fs.SetAnnotation(name, perKind, []string{""})
-	}
 }
 
 // maxClasses bounds what a label may claim about the number of classes.

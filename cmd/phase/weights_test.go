@@ -38,6 +38,9 @@ func TestFeaturesInPlace(t *testing.T) {
 	if _, ok := whole.(*npy.File); ok {
 		t.Errorf("features that fit are a %T", whole)
 	}
+	if d := whole.DType(); d != tensor.F32 {
+		t.Errorf("float32 features are read as %v", d)
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("in place %v, whole %v", got, want)
 	}
