@@ -6,14 +6,20 @@ import (
 	"strings"
 )
 
-// Augment changes training images at random. Its three steps are torchvision's
-// RandomCrop with zero padding, RandomHorizontalFlip and ColorJitter, in that
-// order, on bytes, before normalisation: what is padded is black. The zero
-// value changes nothing.
+// Augment changes training images at random, in the order of its fields. The
+// first four steps are torchvision's RandomCrop with zero padding,
+// RandomHorizontalFlip, AutoAugment with the policy for CIFAR-10, and
+// ColorJitter; they work on bytes, before normalisation, so what is padded is
+// black. The last is the Cutout of DeVries and Taylor (2017). It comes after
+// normalisation, as theirs does, and writes zeros: the hole has the mean
+// colour. (DDC and others that add Cutout to AutoAugment cut before they
+// normalise, which makes the hole black.) The zero value changes nothing.
 type Augment struct {
-	Crop   int  // pad each side with this many black pixels, then cut out the old size anywhere
-	Flip   bool // mirror left to right with probability 1/2
-	Jitter Jitter
+	Crop        int  // pad each side with this many black pixels, then cut out the old size anywhere
+	Flip        bool // mirror left to right with probability 1/2
+	AutoAugment bool // a random pair of operations of the policy, each with its probability
+	Jitter      Jitter
+	Cutout      int // side in pixels of a square hole, its centre anywhere in the image; 0 cuts none
 }
 
 // Jitter is how far colours may move. Each strength s draws a factor f
@@ -25,10 +31,11 @@ type Jitter struct {
 	Brightness, Contrast, Saturation float64
 }
 
-// ParseAugment reads a comma-separated list of none, crop, flip, crop-flip and
-// jitter for images of size pixels. The padding of crop is an eighth of the
-// size, rounded (4 for 32, 8 for 64); the strengths of jitter are 0.4, as in
-// the long-tail literature.
+// ParseAugment reads a comma-separated list of none, crop, flip, crop-flip,
+// autoaugment, jitter and cutout, in any order, for images of size pixels. The
+// padding of crop is an eighth of the size, rounded (4 for 32, 8 for 64); the
+// hole of cutout is half as wide as the image (16 for 32); the strengths of
+// jitter are 0.4, as in the long-tail literature.
 func ParseAugment(text string, size int) (Augment, error) {
 	var a Augment
 	words := strings.Split(text, ",")
@@ -45,18 +52,22 @@ func ParseAugment(text string, size int) (Augment, error) {
 			a.Flip = true
 		case "crop-flip":
 			a.Crop, a.Flip = (size+4)/8, true
+		case "autoaugment":
+			a.AutoAugment = true
 		case "jitter":
 			a.Jitter = Jitter{0.4, 0.4, 0.4}
+		case "cutout":
+			a.Cutout = (size + 1) / 2
 		default:
-			return a, fmt.Errorf("augmentation %q: %q, want none, crop, flip, crop-flip or jitter", text, word)
+			return a, fmt.Errorf("augmentation %q: %q, want none, crop, flip, crop-flip, autoaugment, jitter or cutout", text, word)
 		}
 	}
 	return a, nil
 }
 
 func (a Augment) check() error {
-	if a.Crop < 0 {
-		return fmt.Errorf("augmentation: padding %d, want at least 0", a.Crop)
+	if a.Crop < 0 || a.Cutout < 0 {
+		return fmt.Errorf("augmentation: padding %d and a hole of %d pixels, want at least 0 of both", a.Crop, a.Cutout)
 	}
 	for _, s := range []float64{a.Jitter.Brightness, a.Jitter.Contrast, a.Jitter.Saturation} {
 		if !(s >= 0 && s <= 1) {
@@ -67,7 +78,8 @@ func (a Augment) check() error {
 }
 
 // apply writes the augmented image src, of h x w pixels and c channels, to
-// dst. The draws from r come in a fixed order, and only for steps that are on.
+// dst: all steps but Cutout. The draws from r come in a fixed order, and only
+// for steps that are on. src serves as scratch memory.
 func (a Augment) apply(r *rand.Rand, dst, src []uint8, h, w, c int) {
 	dy, dx := 0, 0 // dst(y,x) is src(y+dy,x+dx), black outside
 	if a.Crop > 0 {
@@ -79,7 +91,22 @@ func (a Augment) apply(r *rand.Rand, dst, src []uint8, h, w, c int) {
 	if flip {
 		mirror(dst, w, c)
 	}
+	if a.AutoAugment {
+		autoAugment(r, canvas{dst, src, h, w, c})
+	}
 	a.Jitter.apply(r, dst, c)
+}
+
+// cut is Cutout on a normalised image. What of the hole lies outside is lost.
+func (a Augment) cut(r *rand.Rand, pix []float32, h, w, c int) {
+	if a.Cutout == 0 {
+		return
+	}
+	top, left := r.IntN(h)-a.Cutout/2, r.IntN(w)-a.Cutout/2
+	from, to := max(0, left), min(w, left+a.Cutout)
+	for y := max(0, top); y < min(h, top+a.Cutout); y++ {
+		clear(pix[(y*w+from)*c : (y*w+to)*c])
+	}
 }
 
 // shift cuts h x w pixels out of src at (dy,dx), black where there are none.

@@ -256,6 +256,7 @@ func (l *Loader) imageFiller(ds Images, epoch int) func([]float32, int, int) err
 		seedStream(&pcg, l.Seed, epoch, position)
 		l.Augment.apply(r, changed, raw, h, w, c)
 		norm.apply(dst, changed)
+		l.Augment.cut(r, dst, h, w, c)
 		return nil
 	}
 }

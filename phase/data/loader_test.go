@@ -112,7 +112,7 @@ func TestPaddingIsBlackNotZero(t *testing.T) {
 func TestLoaderDoesNotDependOnWorkers(t *testing.T) {
 	p := mustOpen(t, Spec{Data: "fashion"})
 	part := Subset(p.Train, rand.New(rand.NewPCG(1, 1)).Perm(p.Train.Len())[:250])
-	l := Loader{Data: part, Batch: 16, Shuffle: true, Seed: 9, Augment: Augment{4, true, Jitter{.4, .4, .4}}, Normalize: p.Normalize}
+	l := Loader{Data: part, Batch: 16, Shuffle: true, Seed: 9, Augment: Augment{Crop: 4, Flip: true, AutoAugment: true, Jitter: Jitter{.4, .4, .4}, Cutout: 14}, Normalize: p.Normalize}
 	want := collect(t, &l, 3, 0)
 	for _, procs := range []int{1, 2, 4} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -310,6 +310,7 @@ func TestLoaderRefuses(t *testing.T) {
 		"batches of -1": {Data: ds, Batch: -1},
 		"-2 workers":    {Data: ds, Workers: -2},
 		"padding -1":    {Data: ds, Augment: Augment{Crop: -1}},
+		"hole of -2":    {Data: ds, Augment: Augment{Cutout: -2}},
 		"0 to 1":        {Data: ds, Augment: Augment{Jitter: Jitter{Contrast: 2}}},
 		"1 means":       {Data: ds, Normalize: Normalize{[]float32{0}, []float32{1}}},
 		"neither":       {Data: struct{ Dataset }{ds}},
