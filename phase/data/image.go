@@ -19,8 +19,9 @@ const MaxPixels = 100_000_000
 // A Decoder turns image files into 8-bit pixels. What lies in the file is
 // converted: alpha is composited over black (the colour that crops are padded
 // with), 16-bit samples keep their upper half, gray becomes three equal
-// channels or colour one channel of luma, as C asks. EXIF orientation is not
-// looked at.
+// channels or colour one channel of luma, as C asks. A JPEG file is turned
+// upright as its EXIF orientation says; without a readable one it stays as it
+// is stored.
 type Decoder struct {
 	H, W      int // size to resize to (Catmull-Rom, averaging where it shrinks), or 0 to keep the image's own
 	C         int // channels: 3 (RGB; also if 0) or 1 (gray)
@@ -79,28 +80,44 @@ func (d Decoder) Decode(file []byte) (pix []uint8, h, w int, err error) {
 	if d.H < 0 || d.W < 0 || (d.H == 0) != (d.W == 0) {
 		return nil, 0, 0, fmt.Errorf("resize to %dx%d, want both at least 1, or 0 twice", d.H, d.W)
 	}
-	h, w = d.H, d.W
-	if h == 0 {
+	o := orientation(file)
+	h, w = d.H, d.W // as it is stored, then upright
+	switch {
+	case h == 0:
 		h, w = img.Bounds().Dy(), img.Bounds().Dx()
+	case sideways(o):
+		h, w = w, h
 	}
+	c := 3
 	if d.C == 1 {
+		c = 1
 		gray := image.NewGray(image.Rect(0, 0, w, h))
 		paint(gray, img)
-		return gray.Pix, h, w, nil
+		pix = gray.Pix
+	} else {
+		rgba := image.NewRGBA(image.Rect(0, 0, w, h)) // premultiplied: dropping alpha puts black behind
+		paint(rgba, img)
+		pix = make([]uint8, 3*h*w)
+		for i := range h * w {
+			copy(pix[3*i:3*i+3], rgba.Pix[4*i:])
+		}
 	}
-	rgba := image.NewRGBA(image.Rect(0, 0, w, h)) // premultiplied: dropping alpha puts black behind
-	paint(rgba, img)
-	pix = make([]uint8, 3*h*w)
-	for i := range h * w {
-		copy(pix[3*i:3*i+3], rgba.Pix[4*i:])
+	if o != 1 {
+		pix = upright(pix, h, w, c, o)
+	}
+	if sideways(o) {
+		h, w = w, h
 	}
 	return pix, h, w, nil
 }
 
-// Size is the size that an image file claims, in pixels, within the limits
-// that Decode states.
+// Size is the size that an image file claims, in pixels, upright, within the
+// limits that Decode states.
 func (d Decoder) Size(file []byte) (h, w int, err error) {
 	_, cfg, err := d.header(file)
+	if sideways(orientation(file)) {
+		return cfg.Width, cfg.Height, err
+	}
 	return cfg.Height, cfg.Width, err
 }
 

@@ -193,6 +193,9 @@ func FuzzDecode(f *testing.F) {
 	f.Add(rawPNG(8000, 8000, 16, 6, 0, some16))
 	f.Add(rawPNG(1<<25, 1<<25, 8, 0, 0, some16))
 	f.Add(hugeJPEG(9999, 9999))
+	for o := 1; o <= 8; o++ {
+		f.Add(stored(f, o))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		pix, h, w, err := Decoder{MaxPixels: 1 << 16}.Decode(b)
 		if err != nil {
