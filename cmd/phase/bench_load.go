@@ -81,7 +81,7 @@ func (b *bench) load() error {
 		var first, after []float64
 		for range min(b.times, 3) {
 			start := time.Now()
-			pair, err := data.Open(data.Spec{Data: "folder:" + folder, Size: s.size})
+			pair, err := data.Open(b.ctx, data.Spec{Data: "folder:" + folder, Size: s.size})
 			if err != nil {
 				return err
 			}

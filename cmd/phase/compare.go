@@ -119,7 +119,8 @@ func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]co
 	results := map[string]*train.Result{}
 	for i, j := range c.plan.Jobs {
 		m := p.meter()
-		r, err := c.plan.Run(ctx, i, s.open, train.Options{Workers: c.workers, Version: version(), Report: m.report})
+		open := func(c train.Config) (*train.Source, error) { return s.open(ctx, p, c) }
+		r, err := c.plan.Run(ctx, i, open, train.Options{Workers: c.workers, Version: version(), Report: m.report})
 		m.close()
 		if errors.Is(err, train.ErrInterrupted) {
 			return nil, fmt.Errorf("%w: the same command goes on in %s", err, c.out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,12 +78,12 @@ func (p *program) dataListCommand() *cobra.Command {
 }
 
 // source resolves the settings and opens the data they name.
-func (s *settings) source() (train.Config, *train.Source, error) {
+func (s *settings) source(ctx context.Context, p *program) (train.Config, *train.Source, error) {
 	c, err := s.resolve()
 	if err != nil {
 		return c, nil, err
 	}
-	src, err := s.open(c)
+	src, err := s.open(ctx, p, c)
 	return c, src, err
 }
 
@@ -90,8 +91,8 @@ func (p *program) dataInfoCommand() *cobra.Command {
 	var s *settings
 	cmd := &cobra.Command{
 		Use: "info", Short: "statistics and class counts of a data set, after --imbalance", Example: "  phase data info --data cifar10 --imbalance 50", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			c, src, err := s.source()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, src, err := s.source(cmd.Context(), p)
 			if err != nil {
 				return err
 			}
@@ -145,8 +146,8 @@ func (p *program) dataExportCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use: "export", Short: "write the manifest of a long-tailed subset: which images, and a hash", Example: "  phase data export --data cifar100 --imbalance 100 --out c100-if100.json", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, src, err := s.source()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, src, err := s.source(cmd.Context(), p)
 			if err != nil {
 				return err
 			}

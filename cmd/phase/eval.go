@@ -39,7 +39,7 @@ class. Without --data it takes the run's own test set. Classes are matched by na
 					*to, _ = cmd.Flags().GetInt(name)
 				}
 			}
-			src, err := s.open(c)
+			src, err := s.open(cmd.Context(), p, c)
 			if err != nil {
 				return err
 			}

@@ -171,7 +171,7 @@ func (p *program) explain(ctx context.Context, s *settings, e explainFlags) erro
 	if err := e.check(s.flags); err != nil {
 		return err
 	}
-	r, in, err := e.inputs(ctx, s)
+	r, in, err := e.inputs(ctx, p, s)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (p *program) explain(ctx context.Context, s *settings, e explainFlags) erro
 }
 
 // inputs finds what to explain, and the recipe it is explained by.
-func (e explainFlags) inputs(ctx context.Context, s *settings) (r recipe, in *inputs, err error) {
+func (e explainFlags) inputs(ctx context.Context, p *program, s *settings) (r recipe, in *inputs, err error) {
 	if e.run != "" {
 		m, err := train.LoadModel(e.run)
 		if err != nil {
@@ -219,7 +219,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (r recipe, in *in
 		if err != nil {
 			return r, nil, err
 		}
-		src, err := s.open(c)
+		src, err := s.open(ctx, p, c)
 		if err != nil {
 			return r, nil, err
 		}
@@ -250,7 +250,7 @@ func (e explainFlags) inputs(ctx context.Context, s *settings) (r recipe, in *in
 		in, err := e.fromFiles(r)
 		return r, in, err
 	}
-	src, err := s.open(c)
+	src, err := s.open(ctx, p, c)
 	if err != nil {
 		return r, nil, err
 	}

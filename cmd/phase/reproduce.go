@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -195,7 +196,7 @@ func (p *program) reproduce(cmd *cobra.Command, t paper.Target, s *settings, r r
 	}
 	plan := newComparison(configs, names, r.seeds, r.out, r.workers)
 	if len(configs) > 0 {
-		if err := p.printPlan(s, x, plan, r.dry); err != nil || r.dry {
+		if err := p.printPlan(cmd.Context(), s, x, plan, r.dry); err != nil || r.dry {
 			return err
 		}
 	}
@@ -234,7 +235,7 @@ func folderOf(u paper.Setup) string {
 
 // printPlan prints what is going to be trained, and how long it is going to take
 // at the speed that the machine has now.
-func (p *program) printPlan(s *settings, x *reproduced, c *comparison, dry bool) error {
+func (p *program) printPlan(ctx context.Context, s *settings, x *reproduced, c *comparison, dry bool) error {
 	out := p.err
 	if dry {
 		out = p.out
@@ -270,7 +271,7 @@ func (p *program) printPlan(s *settings, x *reproduced, c *comparison, dry bool)
 			set := fmt.Sprint(d.Data, d.Imbalance, d.Profile, d.Limit, d.Calibration)
 			model := fmt.Sprint(d.Data, d.Size, d.Model, d.Width, d.Precision, d.Batch)
 			if _, ok := images[set]; !ok || speed[model] == 0 {
-				src, err := s.open(d)
+				src, err := s.open(ctx, p, d)
 				if err != nil {
 					return err
 				}

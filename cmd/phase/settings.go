@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"os"
@@ -53,8 +54,8 @@ func addSettings(fs *pflag.FlagSet) *settings {
 	return s
 }
 
-// open opens the data that c names.
-func (s *settings) open(c train.Config) (*train.Source, error) {
+// open opens the data that c names, and shows how it goes on.
+func (s *settings) open(ctx context.Context, p *program, c train.Config) (*train.Source, error) {
 	if s.cache < 0 || s.cache > math.MaxInt>>20 {
 		return nil, usagef("--cache %d: want at least 0 MiB", s.cache)
 	}
@@ -62,7 +63,9 @@ func (s *settings) open(c train.Config) (*train.Source, error) {
 	if bytes == 0 {
 		bytes = -1
 	}
-	return train.OpenSource(c, dataDirs(s.dataDir), bytes)
+	m := p.meter()
+	defer m.close()
+	return train.OpenSource(ctx, c, dataDirs(s.dataDir), bytes, m.reading)
 }
 
 func addDataDir(fs *pflag.FlagSet, dir *string) {

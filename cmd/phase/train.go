@@ -93,7 +93,7 @@ func (p *program) train(ctx context.Context, c train.Config, s *settings, o trai
 	if o.Workers < 0 {
 		return usagef("--workers %d: want at least 0", o.Workers)
 	}
-	src, err := s.open(c)
+	src, err := s.open(ctx, p, c)
 	if err != nil {
 		return err
 	}
@@ -263,6 +263,19 @@ func (m *meter) report(e train.Event) {
 		}
 		m.bar.Describe(text)
 		_ = m.bar.Set((e.Epoch-1)*e.Steps + e.Step)
+	}
+}
+
+// reading shows how many image files have been read and checked.
+func (m *meter) reading(done, of int) {
+	switch {
+	case m.bar != nil:
+		m.bar.ChangeMax(of)
+		m.bar.Describe("reading images")
+		_ = m.bar.Set(done)
+	case time.Since(m.last) >= between:
+		m.last = time.Now()
+		m.line("%d of %d images read", done, of)
 	}
 }
 

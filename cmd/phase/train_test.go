@@ -54,6 +54,22 @@ func TestTrainPrintsStagesAndChange(t *testing.T) {
 	}
 }
 
+// While images are read, a terminal shows a bar and everything else gets a
+// line now and then.
+func TestProgressOfReading(t *testing.T) {
+	for mode, want := range map[string]string{"plain": "7 of 900 images read\n", "none": "", "bar": "reading images"} {
+		var b bytes.Buffer
+		m := (&program{err: &b, progress: mode}).meter()
+		m.last = time.Now().Add(-between)
+		m.reading(7, 900)
+		m.reading(8, 900)
+		if got := b.String(); mode == "bar" && !strings.Contains(got, want) || mode != "bar" && got != want {
+			t.Errorf("%s: %q, want %q", mode, got, want)
+		}
+		m.close()
+	}
+}
+
 func TestTrainJSON(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	code, out, stderr := call(t, t.Context(), "", append([]string{"train", "--json", "--progress", "none", "--out", dir}, quick...)...)

@@ -43,7 +43,7 @@ func TestIDXRefused(t *testing.T) {
 		files[k.file] = k.b
 		dir := tree(t, files)
 		var err error
-		used := allocated(func() { _, err = Open(Spec{Data: "idx:" + dir}) })
+		used := allocated(func() { _, err = Open(t.Context(), Spec{Data: "idx:" + dir}) })
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
@@ -54,7 +54,7 @@ func TestIDXRefused(t *testing.T) {
 		}
 	}
 	dir := tree(t, map[string][]byte{"train-images-idx3-ubyte": images})
-	_, err := Open(Spec{Data: "idx:" + dir})
+	_, err := Open(t.Context(), Spec{Data: "idx:" + dir})
 	wantError(t, err, filepath.Join(dir, "train-labels-idx1-ubyte"))
 }
 
@@ -94,7 +94,7 @@ func TestCIFARRefused(t *testing.T) {
 			delete(files, n)
 			files["cifar-10-batches-bin/"+n] = b
 		}
-		_, err := Open(Spec{Data: "cifar10", Dirs: []string{tree(t, files)}})
+		_, err := Open(t.Context(), Spec{Data: "cifar10", Dirs: []string{tree(t, files)}})
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
@@ -103,11 +103,11 @@ func TestCIFARRefused(t *testing.T) {
 	}
 	files := cifar100Files()
 	files["cifar-100-binary/train.bin"][3074] = 20
-	_, err := Open(Spec{Data: "cifar100", Dirs: []string{tree(t, files)}})
+	_, err := Open(t.Context(), Spec{Data: "cifar100", Dirs: []string{tree(t, files)}})
 	wantError(t, err, "record 1 (byte 3074): label 20, want 0 to 19") // the coarse one
 	files["cifar-100-binary/train.bin"][3074] = 1
 	files["cifar-100-binary/train.bin"][3075] = 200
-	_, err = Open(Spec{Data: "cifar100", Dirs: []string{tree(t, files)}})
+	_, err = Open(t.Context(), Spec{Data: "cifar100", Dirs: []string{tree(t, files)}})
 	wantError(t, err, "record 1 (byte 3075): label 200, want 0 to 99")
 }
 
@@ -126,7 +126,7 @@ func TestListRefused(t *testing.T) {
 		"a.png 0\nfolder 0":             {"folder", "is a folder"},
 	} {
 		dir := tree(t, map[string][]byte{"a.png": pngBytes(rgbImage(0, 2, 2)), "folder/x": nil, "l.txt": []byte(list)})
-		_, err := Open(Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
+		_, err := Open(t.Context(), Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
 		if err == nil {
 			t.Errorf("%q: accepted", list)
 			continue
@@ -134,9 +134,9 @@ func TestListRefused(t *testing.T) {
 		wantError(t, err, append(say, dir)...)
 	}
 	dir := tree(t, map[string][]byte{"a.png": pngBytes(rgbImage(0, 2, 2)), "l.txt": []byte("a.png x"), "t.txt": []byte("a.png x\na.png y")})
-	_, err := Open(Spec{Data: "list:" + filepath.Join(dir, "l.txt") + "," + filepath.Join(dir, "t.txt")})
+	_, err := Open(t.Context(), Spec{Data: "list:" + filepath.Join(dir, "l.txt") + "," + filepath.Join(dir, "t.txt")})
 	wantError(t, err, "t.txt", "line 2", `label "y"`)
-	_, err = Open(Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
+	_, err = Open(t.Context(), Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
 	wantError(t, err, "held out")
 }
 
@@ -152,7 +152,7 @@ func TestFolderRefused(t *testing.T) {
 		"empty test":      {map[string][]byte{"train/a/x.png": one, "test/a/x.txt": one}, []string{"test", "no images"}},
 		"train is a file": {map[string][]byte{"train": one}, []string{"train"}},
 	} {
-		_, err := Open(Spec{Data: "folder:" + tree(t, k.files)})
+		_, err := Open(t.Context(), Spec{Data: "folder:" + tree(t, k.files)})
 		if err == nil {
 			t.Errorf("%s: accepted", name)
 			continue
@@ -178,7 +178,7 @@ func TestTinyImageNetRefused(t *testing.T) {
 			}
 		}
 		files["tiny-imagenet-200/"+change[0]] = []byte(change[1])
-		_, err := Open(Spec{Data: "tinyimagenet", Dirs: []string{tree(t, files)}})
+		_, err := Open(t.Context(), Spec{Data: "tinyimagenet", Dirs: []string{tree(t, files)}})
 		if err == nil {
 			t.Errorf("%q: accepted", change)
 			continue
@@ -206,7 +206,7 @@ func TestSpecRefused(t *testing.T) {
 		{Spec{Data: "fashion", Holdout: 1}, "holdout 1"},
 		{Spec{Data: "fashion", MaxPixels: -1}, "limit of -1"},
 	} {
-		_, err := Open(k.spec)
+		_, err := Open(t.Context(), k.spec)
 		wantError(t, err, k.say)
 	}
 }
@@ -235,23 +235,23 @@ func TestLinksOutOfTheFolder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := tree(t, files)
 			link(t, to, filepath.Join(dir, "a", "out.png"))
-			_, err := Open(Spec{Data: "folder:" + dir})
+			_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 			wantError(t, err, "out.png", "escapes")
 			link(t, to, filepath.Join(dir, "in.png"))
-			_, err = Open(Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
+			_, err = Open(t.Context(), Spec{Data: "list:" + filepath.Join(dir, "l.txt")})
 			wantError(t, err, "in.png", "escapes")
 		})
 	}
 	t.Run("class folder", func(t *testing.T) {
 		dir := tree(t, files)
 		link(t, filepath.Join(outside, "class"), filepath.Join(dir, "c"))
-		_, err := Open(Spec{Data: "folder:" + dir})
+		_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 		wantError(t, err, "c", "escapes")
 	})
 	t.Run("loop", func(t *testing.T) {
 		dir := tree(t, files)
 		link(t, "loop.png", filepath.Join(dir, "a", "loop.png"))
-		_, err := Open(Spec{Data: "folder:" + dir})
+		_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 		wantError(t, err, "loop.png")
 	})
 }
@@ -265,7 +265,7 @@ func TestNamesThatBiteStayOnOneLine(t *testing.T) {
 		t.Skipf("skipped: no such names here: %v", err)
 	}
 	write(t, filepath.Join(dir, "a", "y.png"), nil)
-	_, err := Open(Spec{Data: "folder:" + dir})
+	_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 	wantError(t, err, "empty")
 	if strings.ContainsAny(err.Error(), "\n\x1b") {
 		t.Errorf("control characters in %q", err)

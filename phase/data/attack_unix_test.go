@@ -18,7 +18,7 @@ func TestPipeIsNoImage(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() {
-		_, err := Open(Spec{Data: "folder:" + dir})
+		_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 		done <- err
 	}()
 	select {

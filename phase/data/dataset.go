@@ -13,6 +13,7 @@
 package data
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -215,12 +216,13 @@ func Counts(ds Dataset) []int {
 // Checksum is a SHA-256, in hexadecimal, of what ds holds: its shape, class
 // names, labels and samples in order. Two data sets with one checksum are the
 // same for training, wherever their files lie and whatever format they have.
-func Checksum(ds Dataset) (string, error) {
+// It ends early with the error of a sample, or of ctx.
+func Checksum(ctx context.Context, ds Dataset) (string, error) {
 	head := sha256.New()
 	fmt.Fprintf(head, "%v\n%q\n", ds.Shape(), ds.Classes())
 	sums := make([][sha256.Size]byte, ds.Len())
 	size := ds.Shape().Size()
-	if err := parallel(ds.Len(), func() func(int) error {
+	if err := parallel(ctx, ds.Len(), func() func(int) error {
 		pixels, row := make([]uint8, size), make([]float32, size)
 		return func(i int) error {
 			switch ds := ds.(type) {

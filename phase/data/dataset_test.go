@@ -66,7 +66,7 @@ func TestSubset(t *testing.T) {
 func TestChecksum(t *testing.T) {
 	sum := func(ds Dataset) string {
 		t.Helper()
-		s, err := Checksum(ds)
+		s, err := Checksum(t.Context(), ds)
 		if err != nil || len(s) != 64 {
 			t.Fatalf("%q, %v", s, err)
 		}
@@ -107,7 +107,7 @@ func TestChecksumOfFeatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := Checksum(f)
+		s, err := Checksum(t.Context(), f)
 		if err != nil {
 			t.Fatal(err)
 		}

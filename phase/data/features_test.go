@@ -65,7 +65,7 @@ func TestFeaturesRefused(t *testing.T) {
 				arrays[name] = a
 			}
 		}
-		_, err := Open(npz(t, arrays))
+		_, err := Open(t.Context(), npz(t, arrays))
 		wantError(t, err, append(k.say, "f.npz")...)
 	}
 }

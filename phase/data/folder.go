@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"path"
@@ -13,17 +14,17 @@ import (
 // folders sorted by the bytes of their names, as in torchvision's ImageFolder;
 // images may lie any number of folders deeper. What begins with a dot, and
 // files that do not end in .png, .jpg or .jpeg, are left alone.
-func listFolder(f folder) (train, test *fileImages, err error) {
+func listFolder(ctx context.Context, f folder) (train, test *fileImages, err error) {
 	if !f.has("train") {
-		train, err = f.listClasses(".", nil)
+		train, err = f.listClasses(ctx, ".", nil)
 		return train, nil, err
 	}
-	if train, err = f.listClasses("train", nil); err != nil {
+	if train, err = f.listClasses(ctx, "train", nil); err != nil {
 		return nil, nil, err
 	}
 	for _, dir := range []string{"test", "val"} {
 		if f.has(dir) {
-			test, err = f.listClasses(dir, train.classes)
+			test, err = f.listClasses(ctx, dir, train.classes)
 			return train, test, err
 		}
 	}
@@ -33,7 +34,7 @@ func listFolder(f folder) (train, test *fileImages, err error) {
 // listClasses lists the images of the class folders in dir. Classes are
 // matched by name with known, where that is given: a test set may lack some
 // but has no others.
-func (f folder) listClasses(dir string, known []string) (*fileImages, error) {
+func (f folder) listClasses(ctx context.Context, dir string, known []string) (*fileImages, error) {
 	names, err := f.subfolders(dir)
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (f folder) listClasses(dir string, known []string) (*fileImages, error) {
 			return nil, fmt.Errorf("%s: class %q is not one of the %d training classes", f.at(path.Join(dir, class)), class, len(s.classes))
 		}
 		before := len(s.names)
-		if err := s.walk(path.Join(dir, class), label); err != nil {
+		if err := s.walk(ctx, path.Join(dir, class), label); err != nil {
 			return nil, err
 		}
 		if known == nil && len(s.names) == before {
@@ -64,9 +65,11 @@ func (f folder) listClasses(dir string, known []string) (*fileImages, error) {
 }
 
 // walk adds the images below dir in the order of their names.
-func (s *fileImages) walk(dir string, label int) error {
+func (s *fileImages) walk(ctx context.Context, dir string, label int) error {
 	return fs.WalkDir(s.FS, dir, func(name string, e fs.DirEntry, err error) error {
 		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
 		case err != nil:
 			return reason(s.at(name), err)
 		case strings.HasPrefix(e.Name(), "."):

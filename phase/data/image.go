@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -196,13 +197,13 @@ func paint(dst draw.Image, img image.Image) {
 }
 
 // resized is a copy of m at another size.
-func (m *memoryImages) resized(h, w int) (*memoryImages, error) {
+func (m *memoryImages) resized(ctx context.Context, h, w int) (*memoryImages, error) {
 	c, oh, ow := m.shape[0], m.shape[1], m.shape[2]
 	if h == oh && w == ow {
 		return m, nil
 	}
 	out := &memoryImages{m.labelled, []int{c, h, w}, make([]uint8, m.Len()*c*h*w)}
-	err := parallel(m.Len(), func() func(int) error {
+	err := parallel(ctx, m.Len(), func() func(int) error {
 		return func(i int) error {
 			if c == 1 {
 				paint(&image.Gray{Pix: out.at(i), Stride: w, Rect: image.Rect(0, 0, w, h)},

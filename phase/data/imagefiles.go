@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -79,8 +80,9 @@ func isImageName(name string) bool {
 
 // load decodes every image once, so that a bad file shows now and not in the
 // middle of a training run, and keeps as many first ones as fit in spec's cache.
-// size is (3,h,w), or nil to take the first readable image's own.
-func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, error) {
+// size is (3,h,w), or nil to take the first readable image's own. checked is
+// called after each image, from several goroutines.
+func (s *fileImages) load(ctx context.Context, spec Spec, size tensor.Shape, checked func()) (Images, []BadFile, error) {
 	s.decoder = Decoder{H: spec.Size, W: spec.Size, C: 3, MaxPixels: spec.MaxPixels}
 	s.shape = size
 	if spec.Size > 0 {
@@ -109,7 +111,7 @@ func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, erro
 	keep := int(max(0, min(int64(n), spec.cache()/int64(each))))
 	pixels := make([]uint8, keep*each)
 	bad := make([]error, n)
-	err := parallel(n, func() func(int) error {
+	err := parallel(ctx, n, func() func(int) error {
 		scratch := make([]uint8, each)
 		return func(i int) error {
 			dst := scratch
@@ -117,6 +119,7 @@ func (s *fileImages) load(spec Spec, size tensor.Shape) (Images, []BadFile, erro
 				dst = pixels[i*each : (i+1)*each]
 			}
 			err := s.decode(i, dst)
+			checked()
 			if _, size := err.(*sizeError); spec.SkipBad && !size {
 				bad[i], err = err, nil
 			}

@@ -36,7 +36,7 @@ func TestSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, err := m.(*memoryImages).resized(3, 3)
+	small, err := m.(*memoryImages).resized(t.Context(), 3, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestImagesOfDifferentSizes(t *testing.T) {
 		"a/0.png": pngBytes(rgbImage(0, 4, 4)), "a/1.png": pngBytes(rgbImage(1, 4, 6)), "a/2.png": pngBytes(rgbImage(2, 4, 4)),
 	})
 	for _, skip := range []bool{false, true} { // not damage: never skipped in silence
-		_, err := Open(Spec{Data: "folder:" + dir, SkipBad: skip})
+		_, err := Open(t.Context(), Spec{Data: "folder:" + dir, SkipBad: skip})
 		wantError(t, err, "4x6", "4x4", "1.png")
 	}
 	mustOpen(t, Spec{Data: "folder:" + dir, Size: 4})
@@ -67,7 +67,7 @@ func TestSkipBad(t *testing.T) {
 	files["train/a/3.png"] = files["train/a/3.png"][:60]
 	files["test/a/9.jpg"] = []byte("hello")
 	dir := tree(t, files)
-	_, err := Open(Spec{Data: "folder:" + dir})
+	_, err := Open(t.Context(), Spec{Data: "folder:" + dir})
 	wantError(t, err, filepath.Join("train", "a", "0.png"), "empty")
 	for _, cache := range []int64{0, -1} {
 		p := mustOpen(t, Spec{Data: "folder:" + dir, SkipBad: true, CacheBytes: cache})
@@ -89,7 +89,7 @@ func TestSkipBad(t *testing.T) {
 	for i := range 6 {
 		write(t, filepath.Join(dir, fmt.Sprintf("train/a/%d.png", i)), []byte("bad"))
 	}
-	_, err = Open(Spec{Data: "folder:" + dir, SkipBad: true})
+	_, err = Open(t.Context(), Spec{Data: "folder:" + dir, SkipBad: true})
 	wantError(t, err, "none of 6")
 }
 
@@ -109,7 +109,7 @@ func TestFileGoesAway(t *testing.T) {
 	for _, err := range (&Loader{Data: p.Train, Workers: 2}).Epoch(t.Context(), 0, 0) {
 		wantError(t, err, ".png", "no such file")
 	}
-	_, err := Checksum(p.Train)
+	_, err := Checksum(t.Context(), p.Train)
 	wantError(t, err, ".png")
 }
 
@@ -189,7 +189,7 @@ func BenchmarkImages(b *testing.B) {
 			}
 		}
 		for _, cache := range []int64{-1, 0} {
-			p, err := Open(Spec{Data: "folder:" + dir, Size: c.size, CacheBytes: cache})
+			p, err := Open(b.Context(), Spec{Data: "folder:" + dir, Size: c.size, CacheBytes: cache})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -2,6 +2,7 @@ package data
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Spec says which data set Open reads and how. Only Data is needed.
@@ -37,6 +39,9 @@ type Spec struct {
 	// others decoded again each time, to the same pixels. 0 means 2 GiB, a
 	// negative number no cache.
 	CacheBytes int64
+	// Progress, if set, is called while image files are read, one call at a
+	// time: done of them have been, training and test set together.
+	Progress func(done, of int)
 }
 
 func (s Spec) cache() int64 {
@@ -82,8 +87,11 @@ type Info struct {
 	Train, Test int    // images of the complete set
 	Classes     int
 	H, W, C     int
-	open        func(folder, Spec) (*Pair, error)
+	open        opener
 }
+
+// An opener opens a data set that lies in a folder.
+type opener func(context.Context, folder, Spec) (*Pair, error)
 
 // Known lists the data sets that have names.
 func Known() []Info {
@@ -97,12 +105,13 @@ func Known() []Info {
 
 // Open reads the data set that spec names. Everything is checked before it
 // returns: every file has been read once, labels are in range, every class has
-// training samples. The error says which file, and where in it.
-func Open(spec Spec) (*Pair, error) {
+// training samples. The error says which file, and where in it; it is ctx's if
+// that is done before.
+func Open(ctx context.Context, spec Spec) (*Pair, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
-	pair, err := open(spec)
+	pair, err := open(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -114,24 +123,24 @@ func Open(spec Spec) (*Pair, error) {
 	return pair, nil
 }
 
-func open(spec Spec) (*Pair, error) {
+func open(ctx context.Context, spec Spec) (*Pair, error) {
 	kind, path, isPath := strings.Cut(spec.Data, ":")
 	if !isPath {
-		return openKnown(spec)
+		return openKnown(ctx, spec)
 	}
 	if path == "" {
 		return nil, fmt.Errorf("data %q: no path after the colon", spec.Data)
 	}
 	switch kind {
 	case "idx":
-		return openIn(path, inMemory(openIDX, nil), spec)
+		return openIn(ctx, path, inMemory(openIDX, nil), spec)
 	case "features":
 		return openFeatures(path, spec)
 	case "folder":
-		return openIn(path, inFiles(listFolder), spec)
+		return openIn(ctx, path, inFiles(listFolder), spec)
 	case "list":
 		trainFile, testFile, _ := strings.Cut(path, ",")
-		return openIn(filepath.Dir(trainFile), inFiles(func(f folder) (train, test *fileImages, err error) {
+		return openIn(ctx, filepath.Dir(trainFile), inFiles(func(_ context.Context, f folder) (train, test *fileImages, err error) {
 			train, err = listPaths(f, filepath.Base(trainFile), nil)
 			if err != nil || testFile == "" {
 				return train, nil, err
@@ -147,15 +156,15 @@ func open(spec Spec) (*Pair, error) {
 	return nil, fmt.Errorf("data %q: kind %q, want folder, list, idx or features", spec.Data, kind)
 }
 
-func openIn(dir string, open func(folder, Spec) (*Pair, error), spec Spec) (*Pair, error) {
+func openIn(ctx context.Context, dir string, open opener, spec Spec) (*Pair, error) {
 	f, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	return open(f, spec)
+	return open(ctx, f, spec)
 }
 
-func openKnown(spec Spec) (*Pair, error) {
+func openKnown(ctx context.Context, spec Spec) (*Pair, error) {
 	var names []string
 	for _, k := range Known() {
 		names = append(names, k.Name)
@@ -163,13 +172,13 @@ func openKnown(spec Spec) (*Pair, error) {
 			continue
 		}
 		if k.Folder == "" {
-			return inMemory(func(folder) (train, test *memoryImages, err error) { return openFashion() }, fashionNorm)(folder{}, spec)
+			return inMemory(func(folder) (train, test *memoryImages, err error) { return openFashion() }, fashionNorm)(ctx, folder{}, spec)
 		}
 		dir, err := k.Find(spec.Dirs)
 		if err != nil {
 			return nil, err
 		}
-		return openIn(dir, k.open, spec)
+		return openIn(ctx, dir, k.open, spec)
 	}
 	return nil, fmt.Errorf("data %q: no such data set, want one of %s, or a kind and a path (folder:, list:, idx:, features:)",
 		spec.Data, strings.Join(names, ", "))
@@ -203,8 +212,8 @@ func (k Info) Find(dirs []string) (string, error) {
 }
 
 // inMemory opens a data set whose readers return all pixels.
-func inMemory(read func(folder) (train, test *memoryImages, err error), norm func() Normalize) func(folder, Spec) (*Pair, error) {
-	return func(f folder, spec Spec) (*Pair, error) {
+func inMemory(read func(folder) (train, test *memoryImages, err error), norm func() Normalize) opener {
+	return func(ctx context.Context, f folder, spec Spec) (*Pair, error) {
 		train, test, err := read(f)
 		if err != nil {
 			return nil, err
@@ -213,10 +222,10 @@ func inMemory(read func(folder) (train, test *memoryImages, err error), norm fun
 			return nil, fmt.Errorf("%s: training images %v, test images %v: say one size for both", f.path, train.shape, test.shape)
 		}
 		if spec.Size > 0 {
-			if train, err = train.resized(spec.Size, spec.Size); err != nil {
+			if train, err = train.resized(ctx, spec.Size, spec.Size); err != nil {
 				return nil, err
 			}
-			if test, err = test.resized(spec.Size, spec.Size); err != nil {
+			if test, err = test.resized(ctx, spec.Size, spec.Size); err != nil {
 				return nil, err
 			}
 		}
@@ -232,9 +241,9 @@ func inMemory(read func(folder) (train, test *memoryImages, err error), norm fun
 
 // inFiles opens a data set of image files that list lists; without a test list
 // some of the training files are held out.
-func inFiles(list func(folder) (train, test *fileImages, err error)) func(folder, Spec) (*Pair, error) {
-	return func(f folder, spec Spec) (*Pair, error) {
-		train, test, err := list(f)
+func inFiles(list func(context.Context, folder) (train, test *fileImages, err error)) opener {
+	return func(ctx context.Context, f folder, spec Spec) (*Pair, error) {
+		train, test, err := list(ctx, f)
 		if err != nil {
 			return nil, err
 		}
@@ -245,11 +254,21 @@ func inFiles(list func(folder) (train, test *fileImages, err error)) func(folder
 				return nil, fmt.Errorf("%s: no class has two images, so none can be held out for testing", f.path)
 			}
 		}
-		trainSet, badTrain, err := train.load(spec, nil)
+		var mu sync.Mutex
+		done, of := 0, train.Len()+test.Len()
+		checked := func() {
+			if spec.Progress != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				done++
+				spec.Progress(done, of)
+			}
+		}
+		trainSet, badTrain, err := train.load(ctx, spec, nil, checked)
 		if err != nil {
 			return nil, err
 		}
-		testSet, badTest, err := test.load(spec, trainSet.Shape())
+		testSet, badTest, err := test.load(ctx, spec, trainSet.Shape(), checked)
 		if err != nil {
 			return nil, err
 		}

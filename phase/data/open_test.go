@@ -1,9 +1,12 @@
 package data
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -13,7 +16,7 @@ import (
 
 func mustOpen(t *testing.T, spec Spec) *Pair {
 	t.Helper()
-	p, err := Open(spec)
+	p, err := Open(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +293,7 @@ func TestRealCIFAR(t *testing.T) {
 		{"cifar10", "airplane", 10, [3]float64{.4942, .4851, .4504}},
 		{"cifar100", "apple", 100, [3]float64{.5088, .4874, .4419}},
 	} {
-		p, err := Open(Spec{Data: k.name, Dirs: []string{dir}})
+		p, err := Open(t.Context(), Spec{Data: k.name, Dirs: []string{dir}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -316,7 +319,7 @@ func TestRealCIFAR(t *testing.T) {
 
 func TestKnownNamesAreOpenedByThem(t *testing.T) {
 	for _, k := range Known() {
-		_, err := Open(Spec{Data: k.Name, Dirs: []string{filepath.Join("testdata", "none")}})
+		_, err := Open(t.Context(), Spec{Data: k.Name, Dirs: []string{filepath.Join("testdata", "none")}})
 		if k.Folder == "" {
 			if err != nil {
 				t.Error(err)
@@ -324,5 +327,52 @@ func TestKnownNamesAreOpenedByThem(t *testing.T) {
 			continue
 		}
 		wantError(t, err, k.Name, filepath.Join("testdata", "none", k.Folder, k.Expects))
+	}
+}
+
+// Progress counts each file once, in both sets; a done context ends Open, and
+// the checksum, with its error.
+func TestOpenReportsAndStops(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 40 {
+		files[fmt.Sprintf("train/a/%d.png", i)] = pngBytes(rgbImage(i, 2, 2))
+		files[fmt.Sprintf("test/a/%d.png", i/2)] = pngBytes(rgbImage(i, 2, 2))
+	}
+	dir := tree(t, files)
+	last := 0
+	spec := Spec{Data: "folder:" + dir, CacheBytes: -1, Progress: func(done, of int) {
+		if done != last+1 || of != 60 {
+			t.Errorf("%d of %d read after %d, want 60 in order", done, of, last)
+		}
+		last = done
+	}}
+	p := mustOpen(t, spec)
+	if last != 60 {
+		t.Errorf("%d images reported, want 60", last)
+	}
+	for _, at := range []int{1, 30, 45} { // in the training set, in the test set
+		ctx, cancel := context.WithCancel(t.Context())
+		last = 0
+		spec.Progress = func(done, _ int) {
+			if last = done; done == at {
+				cancel()
+			}
+		}
+		if _, err := Open(ctx, spec); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled at image %d: %v", at, err)
+		}
+		if last > at+runtime.GOMAXPROCS(0) {
+			t.Errorf("cancelled at image %d, but %d were read", at, last)
+		}
+		if _, err := Checksum(ctx, p.Train); !errors.Is(err, context.Canceled) {
+			t.Errorf("checksum: %v", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, data := range []string{"folder:testdata/pictures", "list:testdata/list.txt", "tinyimagenet"} {
+		if _, err := Open(ctx, Spec{Data: data, Dirs: []string{"testdata"}, SkipBad: true}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", data, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -9,8 +10,9 @@ import (
 // parallel calls do(0), ..., do(n-1) from several goroutines, each with a
 // function of its own from start, which may keep scratch memory. The error it
 // returns is that of the lowest i that failed, whatever the scheduling was;
-// numbers above a failed one may be left out, those below never are.
-func parallel(n int, start func() func(i int) error) error {
+// numbers above a failed one may be left out, those below never are. Once ctx
+// is done, what has not begun fails with its error.
+func parallel(ctx context.Context, n int, start func() func(i int) error) error {
 	var next, failed atomic.Int64
 	failed.Store(int64(n))
 	errs := make(map[int64]error)
@@ -24,7 +26,11 @@ func parallel(n int, start func() func(i int) error) error {
 				if i >= failed.Load() {
 					return
 				}
-				if err := do(int(i)); err != nil {
+				err := ctx.Err()
+				if err == nil {
+					err = do(int(i))
+				}
+				if err != nil {
 					mu.Lock()
 					errs[i] = err
 					failed.Store(min(i, failed.Load()))

@@ -13,7 +13,7 @@ func TestParallelReportsTheLowestError(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	for late := range 4 {
 		var started atomic.Int64
-		err := parallel(4, func() func(int) error {
+		err := parallel(t.Context(), 4, func() func(int) error {
 			return func(i int) error {
 				for started.Add(1); started.Load() < 4; { // all four are under way before any fails
 					runtime.Gosched()
@@ -31,7 +31,7 @@ func TestParallelReportsTheLowestError(t *testing.T) {
 func TestParallelDoesEachOnce(t *testing.T) {
 	for _, n := range []int{0, 1, 1000} {
 		done := make([]atomic.Int64, n)
-		if err := parallel(n, func() func(int) error { return func(i int) error { done[i].Add(1); return nil } }); err != nil {
+		if err := parallel(t.Context(), n, func() func(int) error { return func(i int) error { done[i].Add(1); return nil } }); err != nil {
 			t.Fatal(err)
 		}
 		for i := range done {

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"strings"
@@ -10,7 +11,7 @@ import (
 // train/WNID/images/, val/images/ with val/val_annotations.txt, words.txt.
 // Classes are the WordNet numbers in train, sorted, however many there are,
 // and are called like "goldfish (n01443537)": the words alone repeat.
-func listTinyImageNet(f folder) (train, test *fileImages, err error) {
+func listTinyImageNet(ctx context.Context, f folder) (train, test *fileImages, err error) {
 	wnids, err := f.subfolders("train")
 	if err != nil {
 		return nil, nil, err
@@ -26,7 +27,7 @@ func listTinyImageNet(f folder) (train, test *fileImages, err error) {
 		name, _, _ := strings.Cut(words[id], ",")
 		train.classes = append(train.classes, strings.TrimSpace(name+" ("+id+")"))
 		before := len(train.names)
-		if err := train.walk(path.Join("train", id, "images"), i); err != nil {
+		if err := train.walk(ctx, path.Join("train", id, "images"), i); err != nil {
 			return nil, nil, err
 		}
 		if len(train.names) == before {

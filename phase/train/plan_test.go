@@ -89,7 +89,7 @@ func TestPlanRuns(t *testing.T) {
 	opened := 0
 	open := func(c train.Config) (*train.Source, error) {
 		opened++
-		return train.OpenSource(c, nil, 0)
+		return train.OpenSource(t.Context(), c, nil, 0, nil)
 	}
 	for range 2 {
 		for i := range p.Jobs {

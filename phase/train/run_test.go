@@ -33,7 +33,7 @@ func small(t *testing.T, change func(c *train.Config)) (train.Config, *train.Sou
 	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := train.OpenSource(c, nil, 0)
+	s, err := train.OpenSource(t.Context(), c, nil, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestPresets(t *testing.T) {
 			if err := c.Resolve(); err != nil {
 				t.Fatal(err)
 			}
-			s, err := train.OpenSource(c, nil, 0)
+			s, err := train.OpenSource(t.Context(), c, nil, 0, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -21,14 +22,15 @@ type Source struct {
 }
 
 // OpenSource opens the configured data and draws the long-tailed subset. Named
-// sets are looked for in dirs; cache is data.Spec.CacheBytes.
-func OpenSource(c Config, dirs []string, cache int64) (*Source, error) {
-	pair, err := data.Open(data.Spec{Data: c.Data, Dirs: dirs, Holdout: c.Holdout, Seed: uint64(c.SubsetSeed), Size: c.Size, MaxPixels: c.MaxPixels, SkipBad: c.SkipBad, CacheBytes: cache})
+// sets are looked for in dirs; cache is data.Spec.CacheBytes, progress its
+// Progress.
+func OpenSource(ctx context.Context, c Config, dirs []string, cache int64, progress func(done, of int)) (*Source, error) {
+	pair, err := data.Open(ctx, data.Spec{Data: c.Data, Dirs: dirs, Holdout: c.Holdout, Seed: uint64(c.SubsetSeed), Size: c.Size, MaxPixels: c.MaxPixels, SkipBad: c.SkipBad, CacheBytes: cache, Progress: progress})
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{Train: pair.Train, Test: pair.Test, Normalize: pair.Normalize, Skipped: pair.Skipped}
-	if s.Checksum, err = data.Checksum(pair.Train); err != nil {
+	if s.Checksum, err = data.Checksum(ctx, pair.Train); err != nil {
 		return nil, err
 	}
 	labels, have := data.Labels(pair.Train), data.Counts(pair.Train)
