@@ -2,6 +2,7 @@ package data
 
 import (
 	"embed"
+	"fmt"
 	"io/fs"
 )
 
@@ -21,6 +22,18 @@ func openFashion() (train, test *memoryImages, err error) {
 	}
 	if train, test, err = openIDX(folder{files, "embedded fashion"}); err != nil {
 		return nil, nil, err
+	}
+	train.classes, test.classes = fashionClasses, fashionClasses
+	return train, test, nil
+}
+
+// openFashionMNIST reads the complete set, whose four files are named as MNIST's.
+func openFashionMNIST(f folder) (train, test *memoryImages, err error) {
+	if train, test, err = openIDX(f); err != nil {
+		return nil, nil, err
+	}
+	if n := len(train.classes); n != len(fashionClasses) {
+		return nil, nil, fmt.Errorf("%s: %d classes, want %d", f.path, n, len(fashionClasses))
 	}
 	train.classes, test.classes = fashionClasses, fashionClasses
 	return train, test, nil

@@ -100,6 +100,8 @@ func Known() []Info {
 		{"cifar10", "CIFAR-10, binary version: small colour images of 10 classes", "cifar-10-batches-bin", "test_batch.bin", 50000, 10000, 10, 32, 32, 3, inMemory(cifar10.open, cifarNorm)},
 		{"cifar100", "CIFAR-100, binary version: small colour images of 100 classes", "cifar-100-binary", "train.bin", 50000, 10000, 100, 32, 32, 3, inMemory(cifar100.open, cifarNorm)},
 		{"tinyimagenet", "Tiny-ImageNet-200: 64x64 photographs of 200 classes", "tiny-imagenet-200", "val/val_annotations.txt", 100000, 10000, 200, 64, 64, 3, inFiles(listTinyImageNet)},
+		{"fashion-mnist", "Fashion-MNIST, complete: articles of clothing in grey", "fashion-mnist", "train-images-idx3-ubyte.gz", 60000, 10000, 10, 28, 28, 1, inMemory(openFashionMNIST, nil)},
+		{"mnist", "MNIST: handwritten digits", "mnist", "train-images-idx3-ubyte.gz", 60000, 10000, 10, 28, 28, 1, inMemory(openIDX, nil)},
 	}
 }
 
