@@ -19,17 +19,17 @@ import (
 
 func (p *program) dataCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "data", Short: "data sets: list them, count their classes, write a subset's manifest",
+		Use: "data", Short: "data sets: list them, count their classes, download them, write a subset's manifest",
 		Example: "  phase data list\n  phase data info --data cifar100 --imbalance 100",
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return usagef("unknown command data %s%s: phase data -h lists the commands", args[0], didYouMean(args[0], []string{"list", "info", "export"}))
+			return usagef("unknown command data %s%s: phase data -h lists the commands", args[0], didYouMean(args[0], []string{"list", "info", "get", "export"}))
 		},
 	}
-	cmd.AddCommand(p.dataListCommand(), p.dataInfoCommand(), p.dataExportCommand())
+	cmd.AddCommand(p.dataListCommand(), p.dataInfoCommand(), p.dataGetCommand(), p.dataExportCommand())
 	return cmd
 }
 
@@ -66,9 +66,9 @@ func (p *program) dataListCommand() *cobra.Command {
 				case r.Folder == "":
 					where = "embedded"
 				case !r.There:
-					where = "missing: looked for " + filepath.Join(r.Path, r.Expects)
+					where = "missing: looked for " + filepath.Join(r.Path, r.Expects) + "; phase data get " + r.Name + " downloads it"
 				}
-				fmt.Fprintln(p.out, entry(r.Name, fmt.Sprintf("%s (%d classes, %d+%d images); %s", r.About, r.Classes, r.Train, r.Test, where), 14, terminalWidth(p.out)))
+				fmt.Fprintln(p.out, entry(r.Name, fmt.Sprintf("%s (%d classes, %d+%d images); %s", r.About, r.Classes, r.Train, r.Test, where), 16, terminalWidth(p.out)))
 			}
 			return nil
 		},

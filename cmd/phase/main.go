@@ -1,6 +1,6 @@
 // Command phase trains image classifiers on long-tailed data, explains and
 // checks how reweighting works, and predicts: one binary, no Python, no
-// network.
+// network but for data get.
 //
 // It is words: flags, files, exit codes. What they mean is in package phase
 // and below.

@@ -42,7 +42,7 @@ func TestCommandsExist(t *testing.T) {
 	for _, p := range paths {
 		got = append(got, strings.Join(p, " "))
 	}
-	for _, want := range []string{"train", "eval", "predict", "explain", "loss", "weights", "gradcheck", "ops", "data", "data list", "data info", "data export", "info", "bench"} {
+	for _, want := range []string{"train", "eval", "predict", "explain", "loss", "weights", "gradcheck", "ops", "data", "data list", "data info", "data get", "data export", "info", "bench"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no command %q among %q", want, got)
 		}
@@ -121,6 +121,7 @@ func TestTypos(t *testing.T) {
 		{"los", "did you mean loss?"},
 		{"explian", "did you mean explain?"},
 		{"data lst", "did you mean list?"},
+		{"data get cifar-10", "did you mean cifar10?"},
 		{"help nope", `unknown command "nope"`},
 		{"help data nope", `unknown command "data nope"`},
 		{"completion nope", `unknown shell "nope"`},
@@ -168,6 +169,7 @@ func TestUsage(t *testing.T) {
 		"explain x", "explain --example --run r", "explain --labels y", "explain --logits z", "explain --samples 0", "explain --samples 101", "explain --example --data fashion",
 		"explain --example --class 9", "explain --class -2", "explain --epochs 3", "explain --method nope", "explain --run r --method ce", "explain --form eq9", "explain --alpha 3",
 		"gradcheck nope", "gradcheck --tol 0", "gradcheck --tol -1", "gradcheck --tol nan", "ops x", "info x", "data nope", "data list x", "data info --imbalance 0", "data info --profile flat", "data export x",
+		"data get", "data get nope", "data get cifar10 cifar100", "data get cifar10 --url nowhere", "data get cifar10 --url ftp://a/", "data get cifar10 --url http://a --from b",
 		"bench", "bench nope", "bench train infer", "bench gemm --times 0", "bench train --model nope", "bench train --batch -1",
 		"info --threads -1", "info --progress loud", "info --cpu mmx", "info --threads", "info -x", "--nope", "-z", "train -", "loss --=3",
 	} {
@@ -183,7 +185,7 @@ func TestUsage(t *testing.T) {
 func TestStrangeArguments(t *testing.T) {
 	t.Chdir(t.TempDir())
 	strange := []string{"", " ", "-", "---", "--=", "=", "\x00", "\n", "\x1b[31mred", "ÿ\xff\xfe", "日本", strings.Repeat("a", 5000), "--" + strings.Repeat("b", 5000), "%s%n", "-1", "1e309", "NaN", "../../..", "*", "$HOME", "--json=maybe", "--threads=x", "-qvz", "--no-such=\x07"}
-	commands := []string{"", "eval", "predict", "loss", "weights", "explain", "gradcheck", "ops", "data", "data list", "data info", "info", "bench"}
+	commands := []string{"", "eval", "predict", "loss", "weights", "explain", "gradcheck", "ops", "data", "data list", "data info", "data get", "info", "bench"}
 	for _, c := range commands {
 		for _, s := range strange {
 			for _, args := range [][]string{{s}, {"--", s}, {"--kind", s}, {"--data", s}} {
