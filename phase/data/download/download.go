@@ -161,7 +161,7 @@ func (g *getter) put(ctx context.Context, s Set, o Options) (*Result, error) {
 	}
 	err = stopped(ctx, err)
 	if kept := st.kept(); kept > 0 {
-		err = fmt.Errorf("%w; %s of %s stay in %s for the next call", err, Megabytes(kept), Megabytes(s.Size()), st.path)
+		err = fmt.Errorf("%w; %s of %s stay in %s: the same call goes on from there", err, Megabytes(kept), Megabytes(s.Size()), st.path)
 	}
 	return nil, err
 }

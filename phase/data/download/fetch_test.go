@@ -78,7 +78,7 @@ func TestGoesOn(t *testing.T) {
 		if p.Done == 9000 {
 			cancel()
 		}
-	}}, "interrupted", "0.0 MB of 0.0 MB stay in "+filepath.Join(dir, "toy-bin.part"), "next call")
+	}}, "interrupted", "0.0 MB of 0.0 MB stay in "+filepath.Join(dir, "toy-bin.part"), "the same call goes on")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v does not wrap the cancellation", err)
 	}
