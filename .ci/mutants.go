@@ -465,6 +465,42 @@ var mutants = []mutant{
 	{"stage-1-without-augmentation", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/features.go", "\treturn data.ParseAugment(r.c.Augment, shape[1])", "\treturn data.ParseAugment(\"none\", shape[1])"},
 	}},
+	{"download-resume-one-late", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "fmt.Sprintf(\"bytes=%d-\", p.size))", "fmt.Sprintf(\"bytes=%d-\", p.size+1))"},
+	}},
+	{"download-no-checksum", "phase/data/download", []edit{
+		{"phase/data/download/download.go", "sum != f.SHA256", "len(sum) != len(f.SHA256)"},
+	}},
+	{"download-bad-bytes-kept", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "if lost := p.reset(); lost != nil {", "if lost := error(nil); lost != nil {"},
+	}},
+	{"download-changed-unheeded", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "case p.from.changed(now):", "case false:"},
+	}},
+	{"download-weak-etag", "phase/data/download", []edit{
+		{"phase/data/download/stage.go", "\"W/\")", "\"w/\")"},
+	}},
+	{"download-from-https-to-http", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "before[0].URL.Scheme == \"https\"", "before[0].URL.Scheme == \"http\""},
+	}},
+	{"download-never-ends", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "if p.size > most {", "if p.size != most+1 {"},
+	}},
+	{"download-stall-not-reset", "phase/data/download", []edit{
+		{"phase/data/download/fetch.go", "watchdog.Reset(g.stall)", ""},
+	}},
+	{"download-hard-link", "phase/data/download", []edit{
+		{"phase/data/download/unpack.go", "h.Typeflag == tar.TypeLink", "false"},
+	}},
+	{"download-beside-the-folder", "phase/data/download", []edit{
+		{"phase/data/download/unpack.go", "strings.HasPrefix(clean, u.top+\"/\")", "strings.HasPrefix(clean, u.top)"},
+	}},
+	{"download-bomb", "phase/data/download", []edit{
+		{"phase/data/download/unpack.go", "u.bytes > u.maxBytes", "false"},
+	}},
+	{"download-kill-leftovers", "phase/data/download", []edit{
+		{"phase/data/download/stage.go", "err = st.root.RemoveAll(unpacked) // what a kill left", "_ = unpacked"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
