@@ -501,6 +501,33 @@ var mutants = []mutant{
 	{"download-kill-leftovers", "phase/data/download", []edit{
 		{"phase/data/download/stage.go", "err = st.root.RemoveAll(unpacked) // what a kill left", "_ = unpacked"},
 	}},
+	{"influence-without-the-true-class", "phase/methods", []edit{
+		{"phase/methods/ib.go", "autograd.Scale(wrong, 2)", "autograd.Scale(wrong, 1)"},
+	}},
+	{"influence-is-a-constant", "phase/methods", []edit{
+		{"phase/methods/ib.go", "autograd.LogSoftmax(b.Logits)", "autograd.LogSoftmax(b.Logits.Detach())"},
+	}},
+	{"ldam-margins-by-the-square-root", "phase/methods", []edit{
+		{"phase/methods/ldam.go", "rarest/n, .25)", "rarest/n, .5)"},
+	}},
+	{"vector-scaling-upside-down", "phase/methods", []edit{
+		{"phase/methods/vs.go", "math.Pow(n/most, l.Gamma)", "math.Pow(most/n, l.Gamma)"},
+	}},
+	{"cosines-are-not-scaled", "cmd/phase TestEveryKind", []edit{
+		{"cmd/phase/loss.go", "ofCosines{k.Of, c.CosineScale()}", "ofCosines{k.Of, 1 + 0*c.CosineScale()}"},
+	}},
+	{"strange-parameters-are-taken", "cmd/phase TestUsage", []edit{
+		{"cmd/phase/kinds.go", "if !known && k.flags.Changed(p.Name)", "if false && !known"},
+	}},
+	{"gradcheck-without-features", "cmd/phase TestGradcheckCovers", []edit{
+		{"cmd/phase/subjects.go", "p.Features = in[1]", "_ = in[1]"},
+	}},
+	{"margins-are-not-explained", "cmd/phase TestExplainEveryLoss", []edit{
+		{"cmd/phase/explain_loss.go", "l.Adjust(alone.as(seen))", "seen"},
+	}},
+	{"stage-2-explained-by-the-loss-of-stage-1", "cmd/phase TestExplainStage2", []edit{
+		{"cmd/phase/explain_weights.go", "second.explainLoss(how.loss2", "second.explainLoss(how.loss1"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},

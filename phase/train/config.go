@@ -270,6 +270,18 @@ func (c *Config) check() error {
 			return fmt.Errorf("--norm-shift: goes with --freeze, without which the statistics move anyway")
 		}
 	}
+	for _, l := range []struct {
+		setting, name string
+		make          func() (phase.Loss, error)
+	}{{"loss", c.Loss, c.Loss1}, {"stage2-loss", c.Stage2Loss, c.Loss2}} {
+		loss, err := l.make()
+		if err != nil {
+			return err
+		}
+		if _, ok := loss.(phase.CosineUser); ok && c.Head != "cosine" {
+			return fmt.Errorf("--%s %s: takes cosines, and the classifier is linear: want --head cosine", l.setting, l.name)
+		}
+	}
 	if c.Head == "cosine" && (c.ClassScales != "none" || c.Posthoc != "none") {
 		return fmt.Errorf("--head cosine: --class-scales and --posthoc change the rows and the bias of a linear classifier")
 	}

@@ -32,6 +32,7 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.SAM, c.Clip = .1, 1 }, "--clip 1"},
 		{func(c *train.Config) { c.Precision = "f16" }, `--precision "f16": want one of f32, bf16`},
 		{func(c *train.Config) { c.Precision, c.Model = "bf16", "mlp" }, "--precision bf16: model mlp keeps no images"},
+		{func(c *train.Config) { c.Loss = "ldam" }, "--loss ldam: takes cosines, and the classifier is linear"},
 		{func(c *train.Config) { c.Device = "cuda" }, `--device "cuda": want one of cpu`},
 	} {
 		c, err := train.Defaults("phase", "fashion")
@@ -71,6 +72,34 @@ func TestPaperSchedule(t *testing.T) {
 		if got := c.LearningRate(epoch); math.Abs(got-want) > 1e-12 {
 			t.Errorf("with a rate of its own, epoch %d: %g, want %g", epoch, got, want)
 		}
+	}
+}
+
+// Where the kinds of two stages have one parameter with different usual values,
+// each keeps its own, unless one is given for both.
+func TestParametersOfTwoKinds(t *testing.T) {
+	c, err := train.Defaults("daw", "fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Stage2Loss = "cb-focal"
+	if err := c.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := c.Params["form"]; ok || c.Params["gamma-neg"] != "4" {
+		t.Errorf("parameters %v", c.Params)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back train.Config
+	if err := json.Unmarshal(b, &back); err != nil || len(back.Differences(c)) > 0 {
+		t.Errorf("read back with %v, %v", back.Differences(c), err)
+	}
+	c.Use("gamma-pos", 3)
+	if err := c.Resolve(); err != nil || c.Params["gamma-pos"] != "3" {
+		t.Errorf("one for both: %v, %v", c.Params, err)
 	}
 }
 

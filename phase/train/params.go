@@ -158,25 +158,27 @@ func (c Config) Knows(name string) bool {
 }
 
 // fillParams makes Params those of the kinds that the run names, each with its
-// value: what was left open is what the kind usually has.
+// value: what was left open is what the kind usually has. Where two of the kinds
+// differ in that, it stays open, and each has its own.
 func (c *Config) fillParams() error {
 	all, err := c.uses()
 	if err != nil {
 		return err
 	}
-	p := Params{}
+	p, differ := Params{}, map[string]bool{}
 	for _, u := range all {
 		for _, q := range u.params {
-			if slices.Contains(shared, q.Name) {
-				continue
+			text, given := c.Params[q.Name]
+			if !given {
+				text = fmt.Sprint(q.Usual)
 			}
-			if text, ok := c.Params[q.Name]; ok {
-				p[q.Name] = text
-			} else if _, ok := p[q.Name]; !ok {
-				p[q.Name] = fmt.Sprint(q.Usual)
+			if other, ok := p[q.Name]; ok && other != text {
+				differ[q.Name] = true
 			}
+			p[q.Name] = text
 		}
 	}
+	maps.DeleteFunc(p, func(name, _ string) bool { return differ[name] || slices.Contains(shared, name) })
 	c.Params = p
 	return nil
 }
