@@ -36,7 +36,7 @@ func (p *program) dataCommand() *cobra.Command {
 func (p *program) dataListCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use: "list", Short: "the data sets that have names, and whether they are there", Example: "  phase data list --data-dir ~/data", Args: noArgs,
+		Use: "list", Short: "the data sets that have names, whether they are there, and the forms of your own", Example: "  phase data list --data-dir ~/data", Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			type row struct {
 				data.Info
@@ -58,7 +58,7 @@ func (p *program) dataListCommand() *cobra.Command {
 				rows = append(rows, r)
 			}
 			if p.json {
-				return p.printJSON(map[string]any{"schema": outputSchema, "data": rows})
+				return p.printJSON(map[string]any{"schema": outputSchema, "data": rows, "kinds": data.Kinds()})
 			}
 			for _, r := range rows {
 				where := "in " + r.Path
@@ -69,6 +69,10 @@ func (p *program) dataListCommand() *cobra.Command {
 					where = "missing: looked for " + filepath.Join(r.Path, r.Expects) + "; phase data get " + r.Name + " downloads it"
 				}
 				fmt.Fprintln(p.out, entry(r.Name, fmt.Sprintf("%s (%d classes, %d+%d images); %s", r.About, r.Classes, r.Train, r.Test, where), 16, terminalWidth(p.out)))
+			}
+			fmt.Fprintln(p.out, "\nYour own:")
+			for _, k := range data.Kinds() {
+				fmt.Fprintln(p.out, entry("  "+k.Form, k.About, 16, terminalWidth(p.out)))
 			}
 			return nil
 		},

@@ -2,7 +2,6 @@ package data
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -118,7 +117,7 @@ func TestListRefused(t *testing.T) {
 		"a.png":                         {"line 1", "a space and a label"},
 		"a.png 0\nb.png 1\n../up.png 0": {"line 3", "../up.png"},
 		"/etc/passwd 0":                 {"line 1", "/etc/passwd"},
-		"a/../../up.png 0":              {"line 1", "below the list's folder"},
+		"a/../../up.png 0":              {"line 1", "below the images' folder"},
 		"a.png 0\na.png -1":             {"line 2", "label -1"},
 		"a.png 0\na.png 99999999":       {"line 2", "label 99999999"},
 		"a.png 0\nmissing.png 0":        {"missing.png", "no such file"},
@@ -349,8 +348,10 @@ func FuzzList(f *testing.F) {
 				t.Fatalf("line %d: path %q", e.line, e.path)
 			}
 		}
-		if classes, err := listClassNames(list); err == nil && len(classes) == 0 {
-			t.Fatal(fmt.Sprint("no classes for ", list))
+		if classes, err := findListClasses(list); err == nil {
+			if s, err := classes.images(folder{}, list, ""); err != nil || s.check() != nil || len(s.labels) != len(list) {
+				t.Fatalf("a list without its own classes: %v", err)
+			}
 		}
 	})
 }

@@ -15,8 +15,7 @@ import (
 
 // Spec says which data set Open reads and how. Only Data is needed.
 type Spec struct {
-	// Data is a name of Known, or a kind and a path: folder:DIR, list:FILE,
-	// list:TRAINFILE,TESTFILE, idx:DIR or features:FILE.npz.
+	// Data is a name of Known, or has one of the forms of Kinds.
 	Data string
 	// Dirs are the folders in which named data sets are looked for, the first
 	// that has one wins.
@@ -105,6 +104,21 @@ func Known() []Info {
 	}
 }
 
+// A Kind is a layout of data that anybody may bring.
+type Kind struct {
+	Form, About string
+}
+
+// Kinds lists the forms of a Spec's Data that are a kind, a colon and paths.
+func Kinds() []Kind {
+	return []Kind{
+		{"folder:DIR", "images in DIR/train/CLASS/ with DIR/test/CLASS/ or DIR/val/CLASS/, or in DIR/CLASS/ alone, of which a share is held out"},
+		{"list:TRAIN[,TEST[,ROOT[,NAMES]]]", "files of lines `path label`, as ImageNet-LT's: paths are below ROOT, or below each list's own folder; labels are names, or numbers from 0, then NAMES has a line for each class; without TEST a share is held out"},
+		{"idx:DIR", "the four files of MNIST, gzipped or not"},
+		{"features:FILE.npz", "arrays x (n,d) and y (n) of embeddings made elsewhere; x_test and y_test, or a share is held out"},
+	}
+}
+
 // Open reads the data set that spec names. Everything is checked before it
 // returns: every file has been read once, labels are in range, every class has
 // training samples. The error says which file, and where in it; it is ctx's if
@@ -141,19 +155,11 @@ func open(ctx context.Context, spec Spec) (*Pair, error) {
 	case "folder":
 		return openIn(ctx, path, inFiles(listFolder), spec)
 	case "list":
-		trainFile, testFile, _ := strings.Cut(path, ",")
-		return openIn(ctx, filepath.Dir(trainFile), inFiles(func(_ context.Context, f folder) (train, test *fileImages, err error) {
-			train, err = listPaths(f, filepath.Base(trainFile), nil)
-			if err != nil || testFile == "" {
-				return train, nil, err
-			}
-			g, err := openFolder(filepath.Dir(testFile))
-			if err != nil {
-				return nil, nil, err
-			}
-			test, err = listPaths(g, filepath.Base(testFile), train.classes)
-			return train, test, err
-		}), spec)
+		files, err := parseListFiles(path)
+		if err != nil {
+			return nil, err
+		}
+		return openIn(ctx, files.folder(), inFiles(files.list), spec)
 	}
 	return nil, fmt.Errorf("data %q: kind %q, want folder, list, idx or features", spec.Data, kind)
 }

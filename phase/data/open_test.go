@@ -330,6 +330,73 @@ func TestKnownNamesAreOpenedByThem(t *testing.T) {
 	}
 }
 
+// ImageNet-LT's lists as they are published: paths below one root, two files
+// side by side elsewhere, labels that count classes, of which the test list
+// here lacks one.
+func TestListInTheFormOfImageNetLT(t *testing.T) {
+	files := map[string][]byte{
+		"lists/ImageNet_LT_train.txt": []byte("train/n01440764/n01440764_190.JPEG 0\ntrain/n01440764/n01440764_191.JPEG 0\ntrain/n01443537/n01443537_2.JPEG 1\ntrain/n01484850/n01484850_7.JPEG 2\n"),
+		"lists/ImageNet_LT_test.txt":  []byte("val/ILSVRC2012_val_00000001.JPEG 2\nval/ILSVRC2012_val_00000002.JPEG 0\n"),
+		"lists/names.txt":             []byte("n01440764 tench, Tinca tinca\nn01443537 goldfish\r\nn01484850 great white shark\n"),
+	}
+	for i, name := range []string{"train/n01440764/n01440764_190", "train/n01440764/n01440764_191", "train/n01443537/n01443537_2", "train/n01484850/n01484850_7",
+		"val/ILSVRC2012_val_00000001", "val/ILSVRC2012_val_00000002"} {
+		files["imagenet/"+name+".JPEG"] = jpegBytes(flat(i))
+	}
+	dir := tree(t, files)
+	at := func(names ...string) string {
+		for i, n := range names {
+			if n != "" {
+				names[i] = filepath.Join(dir, filepath.FromSlash(n))
+			}
+		}
+		return "list:" + strings.Join(names, ",")
+	}
+	const train, test, root, names = "lists/ImageNet_LT_train.txt", "lists/ImageNet_LT_test.txt", "imagenet", "lists/names.txt"
+	p := mustOpen(t, Spec{Data: at(train, test, root, names)})
+	wantClasses(t, p.Train, "n01440764 tench, Tinca tinca", "n01443537 goldfish", "n01484850 great white shark")
+	wantClasses(t, p.Test, p.Train.Classes()...)
+	wantLabels(t, p.Train, 0, 0, 1, 2)
+	wantLabels(t, p.Test, 2, 0)
+	if got := Counts(p.Test); !slices.Equal(got, []int{1, 0, 1}) {
+		t.Errorf("test counts %v, want [1 0 1]", got)
+	}
+	for i, ds := range []Dataset{p.Train, p.Train, p.Train, p.Train, p.Test, p.Test} {
+		c := tint(i)
+		near(t, pixelsOf(t, ds, i%4), 3, c.R, c.G, c.B)
+	}
+	p = mustOpen(t, Spec{Data: at(train, test, root)}) // without names, classes are called by their numbers
+	wantClasses(t, p.Train, "0", "1", "2")
+	p = mustOpen(t, Spec{Data: at(train, "", root, names)}) // without a test list, some are held out
+	if p.Train.Len() != 3 || p.Test.Len() != 1 {
+		t.Errorf("%d and %d images, want 3 and 1", p.Train.Len(), p.Test.Len())
+	}
+	write(t, filepath.Join(dir, "lists", "by name.txt"), []byte("train/n01443537/n01443537_2.JPEG\tn01443537 goldfish\n"))
+	p = mustOpen(t, Spec{Data: at(train, "lists/by name.txt", root, names)})
+	wantLabels(t, p.Test, 1)
+
+	put := func(name, text string) string { write(t, filepath.Join(dir, name), []byte(text)); return name }
+	for _, k := range []struct {
+		data string
+		say  []string
+	}{
+		{at(train, test), []string{filepath.Join(dir, "lists", "train"), "no such file"}}, // not below the lists' own folder
+		{at(train, test, "nowhere"), []string{"nowhere", "no such file"}},
+		{at(train, test, root, "nowhere.txt"), []string{"nowhere.txt"}},
+		{at(train, test, root, put("two.txt", "tench\ngoldfish\n")), []string{"ImageNet_LT_train.txt", "line 4", `label "2"`, "2 classes of", "two.txt"}},
+		{at(train, test, root, put("four.txt", "a\nb\nc\nd\n")), []string{"class 3 (d)", "no training samples"}},
+		{at(train, test, root, put("twice.txt", "crane\nb\ncrane\n")), []string{"twice.txt", `classes 0 and 2 have the same name "crane"`}},
+		{at(train, test, root, put("none.txt", "\n")), []string{"none.txt", "no class names"}},
+		{at(train, put("test3.txt", "val/ILSVRC2012_val_00000001.JPEG 3\n"), root), []string{"test3.txt", "line 1", `label "3"`, "3 training classes"}},
+		{at(train, put("up.txt", "../lists/names.txt 0\n"), root), []string{"up.txt", "line 1", "below the images' folder"}},
+		{at(train, test, root, names) + ",more", []string{"want list:TRAIN[,TEST[,ROOT[,NAMES]]]"}},
+		{"list:," + train, []string{"want list:TRAIN"}},
+	} {
+		_, err := Open(t.Context(), Spec{Data: k.data})
+		wantError(t, err, k.say...)
+	}
+}
+
 // Progress counts each file once, in both sets; a done context ends Open, and
 // the checksum, with its error.
 func TestOpenReportsAndStops(t *testing.T) {
