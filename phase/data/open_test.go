@@ -397,6 +397,29 @@ func TestListInTheFormOfImageNetLT(t *testing.T) {
 	}
 }
 
+// A test set may be as uneven as it likes and lack classes; a class of one
+// image is never held out.
+func TestUnevenTestSets(t *testing.T) {
+	files := map[string][]byte{}
+	for class, n := range map[string][2]int{"a": {5, 1}, "b": {1, 7}, "c": {2, 0}} {
+		for part, m := range map[string]int{"train": n[0], "test": n[1]} {
+			for i := range m {
+				files[fmt.Sprintf("%s/%s/%d.png", part, class, i)] = pngBytes(rgbImage(i, 2, 2))
+			}
+		}
+	}
+	dir := tree(t, files)
+	p := mustOpen(t, Spec{Data: "folder:" + dir})
+	if got := Counts(p.Test); !slices.Equal(got, []int{1, 7, 0}) {
+		t.Errorf("test counts %v, want [1 7 0]", got)
+	}
+	wantClasses(t, p.Test, "a", "b", "c")
+	p = mustOpen(t, Spec{Data: "folder:" + filepath.Join(dir, "train")})
+	if train, test := Counts(p.Train), Counts(p.Test); !slices.Equal(train, []int{4, 1, 1}) || !slices.Equal(test, []int{1, 0, 1}) {
+		t.Errorf("counts %v and %v, want [4 1 1] and [1 0 1]", train, test)
+	}
+}
+
 // Progress counts each file once, in both sets; a done context ends Open, and
 // the checksum, with its error.
 func TestOpenReportsAndStops(t *testing.T) {

@@ -2,6 +2,7 @@ package longtail
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"testing"
 
@@ -114,6 +115,76 @@ func TestEvaluateBalancedTestSet(t *testing.T) {
 		}
 		if math.Abs(a.Overall-a.Balanced) > 1e-12 || math.Abs(a.Overall-sum/float64(len(counts))) > 1e-12 {
 			t.Fatalf("overall %v, balanced %v, from the groups %v", a.Overall, a.Balanced, sum/float64(len(counts)))
+		}
+	})
+}
+
+// On any test set, however uneven, with classes of one image and classes of
+// none, overall accuracy weighs images alike (micro) and balanced accuracy
+// weighs the classes that are there alike (macro); what is not there is nil,
+// never 0. Each figure is found here in a way of its own: from single images.
+func TestEvaluateOfAnyTestSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		classes := rapid.IntRange(1, 8).Draw(t, "classes")
+		th := Thresholds{Few: rapid.IntRange(1, 30).Draw(t, "few")}
+		th.Many = th.Few + rapid.IntRange(0, 30).Draw(t, "medium")
+		counts := rapid.SliceOfN(rapid.IntRange(1, 60), classes, classes).Draw(t, "counts")
+		images := rapid.SliceOfN(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 7, 40}), classes, classes).Draw(t, "images")
+		var labels, predicted []int
+		for c, n := range images {
+			for range n {
+				labels = append(labels, c)
+				predicted = append(predicted, rapid.IntRange(0, classes-1).Draw(t, "p"))
+			}
+		}
+		if len(labels) == 0 {
+			return
+		}
+		a, err := Evaluate(predicted, labels, counts, th)
+		if err != nil {
+			t.Fatal(err)
+		}
+		agree := func(what string, got *float64, sum, weight float64) {
+			switch {
+			case weight == 0 && got != nil:
+				t.Fatalf("%s is %v, want nil", what, *got)
+			case weight > 0 && (got == nil || math.Abs(*got-sum/weight) > 1e-12):
+				t.Fatalf("%s is %v, want %v", what, got, sum/weight)
+			}
+		}
+		// An image counts 1, or 1 in the number of its class's images.
+		within := func(member func(c int) bool, share func(c int) float64) (sum, weight float64) {
+			for i, y := range labels {
+				if member(y) {
+					weight += share(y)
+					if predicted[i] == y {
+						sum += share(y)
+					}
+				}
+			}
+			return sum, weight
+		}
+		all, one := func(int) bool { return true }, func(int) float64 { return 1 }
+		alike := func(c int) float64 { return 1 / float64(images[c]) }
+		sum, weight := within(all, one)
+		agree("overall", &a.Overall, sum, weight)
+		sum, weight = within(all, alike)
+		agree("balanced", &a.Balanced, sum, weight)
+		for _, g := range []struct {
+			what   string
+			got    *float64
+			member func(c int) bool
+		}{
+			{"many", a.Many, func(c int) bool { return counts[c] > th.Many }},
+			{"medium", a.Medium, func(c int) bool { return counts[c] >= th.Few && counts[c] <= th.Many }},
+			{"few", a.Few, func(c int) bool { return counts[c] < th.Few }},
+		} {
+			sum, weight := within(g.member, alike)
+			agree(g.what, g.got, sum, weight)
+		}
+		for c := range classes {
+			sum, weight := within(func(y int) bool { return y == c }, one)
+			agree(fmt.Sprint("class ", c), a.PerClass[c], sum, weight)
 		}
 	})
 }
