@@ -528,6 +528,21 @@ var mutants = []mutant{
 	{"stage-2-explained-by-the-loss-of-stage-1", "cmd/phase TestExplainStage2", []edit{
 		{"cmd/phase/explain_weights.go", "second.explainLoss(how.loss2", "second.explainLoss(how.loss1"},
 	}},
+	{"cutout-before-the-border", "phase/data Cutout", []edit{
+		{"phase/data/augment.go", "r.IntN(h)-a.Cutout/2", "r.IntN(h-a.Cutout/2)"},
+	}},
+	{"autoaugment-never-by-its-chance", "phase/data AutoAugment", []edit{
+		{"phase/data/autoaugment.go", "if u < k.p {", "if u >= k.p {"},
+	}},
+	{"equalize-counts-the-last-level", "phase/data AutoAugment", []edit{
+		{"phase/data/autoaugment.go", "step := (v.h*v.w - n[hi]) / 255", "step := v.h * v.w / 255"},
+	}},
+	{"photographs-lie-on-their-side", "phase/data Orientation", []edit{
+		{"phase/data/image.go", "o := orientation(file)", "o := min(1, orientation(file))"},
+	}},
+	{"an-interrupt-does-not-stop-reading", "phase/data Open", []edit{
+		{"phase/data/parallel.go", "err := ctx.Err()", "var err error"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},

@@ -50,8 +50,8 @@ func counting(n int) {
 
 var counted atomic.Uint64 // so that counting is not optimised away
 
-// measureStops does work while another goroutine collects garbage again and
-// again.
+// measureStops does work, once or until the collector has run, while another
+// goroutine collects garbage again and again.
 func measureStops(work func()) stops {
 	const name = "/sched/pauses/stopping/gc:seconds"
 	read := func() *metrics.Float64Histogram {
@@ -61,6 +61,7 @@ func measureStops(work func()) stops {
 	}
 	counts := slices.Clone(read().Counts)
 	done, ended := make(chan struct{}), make(chan struct{})
+	var runs atomic.Int64
 	go func() {
 		defer close(ended)
 		for {
@@ -69,10 +70,13 @@ func measureStops(work func()) stops {
 				return
 			default:
 				runtime.GC()
+				runs.Add(1)
 			}
 		}
 	}()
-	work()
+	for work(); runs.Load() == 0; {
+		work()
+	}
 	close(done)
 	<-ended
 	after := read()

@@ -23,7 +23,7 @@ type Config struct {
 	Method string `name:"method" group:"Run" help:"preset: see phase train --methods"`
 	Seed   uint64 `name:"seed" group:"Run" help:"of the initial weights, the order of images and their augmentation"`
 
-	Data        string  `name:"data" group:"Data" help:"name (fashion, cifar10, cifar100, tinyimagenet) or folder:DIR, list:FILE, idx:DIR, features:FILE.npz"`
+	Data        string  `name:"data" group:"Data" help:"name (fashion, cifar10, cifar100, tinyimagenet) or folder:DIR, list:TRAIN[,TEST[,ROOT[,NAMES]]], idx:DIR, features:FILE.npz"`
 	Imbalance   float64 `name:"imbalance" group:"Data" help:"imbalance factor: largest class over smallest; 1 takes the data as it is"`
 	Profile     string  `name:"profile" group:"Data" help:"shape of the tail: exp or step"`
 	SubsetSeed  uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay (NumPy's shuffle of this seed), and which are held out"`
@@ -35,7 +35,7 @@ type Config struct {
 	SkipBad     bool    `name:"skip-bad" group:"Data" help:"leave out unreadable image files and count them"`
 	Many        int     `name:"many" group:"Data" help:"classes with more training images than this are many-shot"`
 	Few         int     `name:"few" group:"Data" help:"classes with fewer training images than this are few-shot"`
-	Augment     string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, jitter"`
+	Augment     string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, autoaugment, jitter, cutout"`
 
 	Model string  `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110, resnet50, mlp or linear"`
 	Head  string  `name:"head" group:"Model" help:"classifier: linear or cosine (logits are scale times the cosine)"`
@@ -207,8 +207,8 @@ func (c *Config) check() error {
 		{name: "feature-passes", v: float64(c.FeaturePasses), lo: 0, hi: 1000},
 		{name: "size", v: float64(c.Size), lo: 0, hi: 4096},
 		{name: "max-pixels", v: float64(c.MaxPixels), lo: 1, hi: inf},
-		{name: "few", v: float64(c.Few), lo: 0, hi: inf},
-		{name: "many", v: float64(c.Many), lo: float64(max(c.Few-1, 0)), hi: inf},
+		{name: "few", v: float64(c.Few), lo: 1, hi: inf},
+		{name: "many", v: float64(c.Many), lo: float64(max(c.Few-1, 1)), hi: inf},
 		{name: "width", v: float64(c.Width), lo: 0, hi: 4096},
 		{name: "epochs", v: float64(c.Epochs), lo: 1, hi: inf},
 		{name: "batch", v: float64(c.Batch), lo: 1, hi: inf},
