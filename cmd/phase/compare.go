@@ -10,7 +10,6 @@ import (
 	"phase/phase/train"
 
 	"github.com/spf13/cobra"
-	"gonum.org/v1/gonum/stat"
 )
 
 // compared is what one method came to over its seeds.
@@ -140,41 +139,10 @@ func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]co
 			r := results[dir]
 			row.Runs, row.Accuracy, row.Stages, row.Best = append(row.Runs, dir), append(row.Accuracy, r.Accuracy), append(row.Stages, r.Stages), append(row.Best, r.Best.Overall)
 		}
-		row.Mean, row.SD = meanAndSD(row.Accuracy)
+		row.Mean, row.SD = longtail.MeanSD(row.Accuracy)
 		rows = append(rows, row)
 	}
 	return rows, nil
-}
-
-// meanAndSD is the mean and the standard deviation of the figures of several
-// accuracies. A group without classes stays without a figure.
-func meanAndSD(a []longtail.Accuracy) (mean, sd longtail.Accuracy) {
-	figure := func(get func(longtail.Accuracy) *float64) (m, d *float64) {
-		var v []float64
-		for _, x := range a {
-			if f := get(x); f != nil {
-				v = append(v, *f)
-			}
-		}
-		if len(v) == 0 {
-			return nil, nil
-		}
-		mean, dev := stat.MeanStdDev(v, nil)
-		if len(v) == 1 {
-			dev = 0
-		}
-		return &mean, &dev
-	}
-	must := func(get func(longtail.Accuracy) *float64) (m, d float64) {
-		x, y := figure(get)
-		return *x, *y
-	}
-	mean.Overall, sd.Overall = must(func(a longtail.Accuracy) *float64 { return &a.Overall })
-	mean.Balanced, sd.Balanced = must(func(a longtail.Accuracy) *float64 { return &a.Balanced })
-	mean.Many, sd.Many = figure(func(a longtail.Accuracy) *float64 { return a.Many })
-	mean.Medium, sd.Medium = figure(func(a longtail.Accuracy) *float64 { return a.Medium })
-	mean.Few, sd.Few = figure(func(a longtail.Accuracy) *float64 { return a.Few })
-	return mean, sd
 }
 
 func plusMinus(mean, sd *float64) string {

@@ -1,6 +1,10 @@
 package longtail
 
-import "fmt"
+import (
+	"fmt"
+
+	"gonum.org/v1/gonum/stat"
+)
 
 // A Group is a class's kind by the number of its training images.
 type Group int
@@ -126,6 +130,38 @@ func Evaluate(predictions, labels, counts []int, t Thresholds) (Accuracy, error)
 	a.Balanced = *all.value()
 	a.Many, a.Medium, a.Few = grouped[Many].value(), grouped[Medium].value(), grouped[Few].value()
 	return a, nil
+}
+
+// MeanSD is the mean and the standard deviation, with n-1, of the figures of at
+// least one accuracy; of one the deviation is 0. A group without classes stays
+// without a figure.
+func MeanSD(accuracies []Accuracy) (mean, sd Accuracy) {
+	of := func(get func(Accuracy) *float64) (m, d *float64) {
+		var v []float64
+		for _, a := range accuracies {
+			if f := get(a); f != nil {
+				v = append(v, *f)
+			}
+		}
+		if len(v) == 0 {
+			return nil, nil
+		}
+		mean, dev := stat.MeanStdDev(v, nil)
+		if len(v) == 1 {
+			dev = 0
+		}
+		return &mean, &dev
+	}
+	always := func(get func(Accuracy) *float64) (m, d float64) {
+		x, y := of(get)
+		return *x, *y
+	}
+	mean.Overall, sd.Overall = always(func(a Accuracy) *float64 { return &a.Overall })
+	mean.Balanced, sd.Balanced = always(func(a Accuracy) *float64 { return &a.Balanced })
+	mean.Many, sd.Many = of(func(a Accuracy) *float64 { return a.Many })
+	mean.Medium, sd.Medium = of(func(a Accuracy) *float64 { return a.Medium })
+	mean.Few, sd.Few = of(func(a Accuracy) *float64 { return a.Few })
+	return mean, sd
 }
 
 // mean is the mean of what was added to it, nil before that.

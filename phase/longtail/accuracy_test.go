@@ -188,3 +188,18 @@ func TestEvaluateOfAnyTestSet(t *testing.T) {
 		}
 	})
 }
+
+// Three accuracies by hand; a group that two of them have is of those two.
+func TestMeanSD(t *testing.T) {
+	v := func(x float64) *float64 { return &x }
+	mean, sd := MeanSD([]Accuracy{
+		{Overall: .1, Balanced: .5, Many: v(.2)},
+		{Overall: .2, Balanced: .5, Many: v(.4), Few: v(.3)},
+		{Overall: .6, Balanced: .5},
+	})
+	want := Accuracy{Overall: .3, Balanced: .5, Many: v(.3), Few: v(.3)}
+	wantSD := Accuracy{Overall: math.Sqrt((.04 + .01 + .09) / 2), Many: v(math.Sqrt(.02)), Few: v(0)}
+	if d := cmp.Diff(want, mean, close12) + cmp.Diff(wantSD, sd, close12); d != "" {
+		t.Error(d)
+	}
+}
