@@ -42,7 +42,7 @@ func TestCommandsExist(t *testing.T) {
 	for _, p := range paths {
 		got = append(got, strings.Join(p, " "))
 	}
-	for _, want := range []string{"train", "eval", "predict", "explain", "loss", "weights", "gradcheck", "ops", "data", "data list", "data info", "data get", "data export", "info", "bench"} {
+	for _, want := range []string{"train", "report", "eval", "predict", "explain", "loss", "weights", "gradcheck", "ops", "data", "data list", "data info", "data get", "data export", "info", "bench"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no command %q among %q", want, got)
 		}
