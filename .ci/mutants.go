@@ -543,6 +543,24 @@ var mutants = []mutant{
 	{"an-interrupt-does-not-stop-reading", "phase/data Open", []edit{
 		{"phase/data/parallel.go", "err := ctx.Err()", "var err error"},
 	}},
+	{"calibration-bins-open-at-the-top", "phase/longtail", []edit{
+		{"phase/longtail/calibration.go", "s.Confidence > float64(k+1)/CalibrationBins", "s.Confidence >= float64(k+1)/CalibrationBins"},
+	}},
+	{"margins-to-the-prediction", "phase/longtail", []edit{
+		{"phase/longtail/calibration.go", "if j != y {", "if j != s.Prediction {"},
+	}},
+	{"confusion-transposed", "phase/figures", []edit{
+		{"phase/figures/confusion.go", "float64(matrix[y][p])", "float64(matrix[p][y])"},
+	}},
+	{"unfinished-epochs-upside-down", "phase/report", []edit{
+		{"phase/report/run.go", "slices.Backward(r.Epochs)", "slices.All(r.Epochs)"},
+	}},
+	{"pages-without-their-scripts-hash", "phase/report", []edit{
+		{"phase/report/page.go", "sha256.Sum256([]byte(script))", "sha256.Sum256([]byte(style))"},
+	}},
+	{"plans-share-nothing", "phase/train Plan", []edit{
+		{"phase/train/plan.go", "maps.Equal(donor.Stage1(n), c.Stage1(n))", "len(donor.Stage1(n)) < 0"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"phase/phase/figures"
 	"phase/phase/report"
 	"phase/tensor/atomicfile"
 
@@ -76,14 +77,11 @@ func (p *program) report(dirs []string, out, figures string) error {
 	var drawn []*written
 	if figures != "" {
 		for _, f := range r.Figures {
-			svg, png := &written{path: filepath.Join(figures, f.Name+".svg")}, &written{path: filepath.Join(figures, f.Name+".png")}
-			if err := f.SVG(svg); err != nil {
+			files, err := draw(f.Figure, filepath.Join(figures, f.Name))
+			if err != nil {
 				return err
 			}
-			if err := f.PNG(png, reportDPI); err != nil {
-				return err
-			}
-			drawn = append(drawn, svg, png)
+			drawn = append(drawn, files...)
 		}
 		if err := os.MkdirAll(figures, 0o755); err != nil {
 			return err
@@ -112,4 +110,13 @@ func (p *program) report(dirs []string, out, figures string) error {
 	}
 	fmt.Fprintln(p.out)
 	return nil
+}
+
+// draw is a figure as an SVG and a PNG file of that path, to be written.
+func draw(f *figures.Figure, path string) ([]*written, error) {
+	svg, png := &written{path: path + ".svg"}, &written{path: path + ".png"}
+	if err := f.SVG(svg); err != nil {
+		return nil, err
+	}
+	return []*written{svg, png}, f.PNG(png, reportDPI)
 }

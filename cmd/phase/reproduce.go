@@ -209,6 +209,13 @@ func (p *program) reproduce(cmd *cobra.Command, t paper.Target, s *settings, r r
 		x.Rows[i].BestMean = stat.Mean(all[i].Best, nil)
 	}
 	x.Differs = append(differences(t, configs, r.seeds), t.Differs...)
+	drawn, err := p.drawings(cmd.Context(), s, x, setups)
+	if err != nil {
+		return err
+	}
+	if x.Files, err = writeDrawings(r.out, drawn); err != nil {
+		return err
+	}
 	md := filepath.Join(r.out, t.Name+".md")
 	x.Files = append(x.Files, md, filepath.Join(r.out, t.Name+".json"))
 	if err := atomicfile.Write(md, func(w io.Writer) error { _, err := io.WriteString(w, x.markdown()); return err }); err != nil {
@@ -387,6 +394,11 @@ func (x *reproduced) markdown() string {
 			b.WriteString("\n")
 		}
 		fmt.Fprintf(&b, "[%d] %s  \n", i+1, s)
+	}
+	for _, f := range x.Files {
+		if strings.HasSuffix(f, ".svg") {
+			fmt.Fprintf(&b, "\n![%s](%s)\n", x.Title, filepath.Base(f))
+		}
 	}
 	b.WriteString("\nWhat differs from the paper:\n\n")
 	for _, d := range x.Differs {

@@ -59,6 +59,32 @@ func TestReproduce(t *testing.T) {
 	}
 }
 
+// Every name runs to its end on the embedded data, with its figures.
+func TestReproduceEach(t *testing.T) {
+	for _, name := range []string{"fig3", "fig4", "fig5", "fig6", "table6"} {
+		out := filepath.Join(t.TempDir(), name)
+		args := append([]string{"reproduce", name, "--data", "fashion", "--out", out, "-q", "--progress", "none"}, quick...)
+		if name == "table6" || name == "fig5" {
+			args = append(args, "--methods", "ce,phase", "--width", "4")
+		}
+		if code, _, stderr := call(t, t.Context(), "", args...); code != 0 {
+			t.Errorf("%s: exit %d, %s", name, code, stderr)
+			continue
+		}
+		for _, file := range []string{name + ".md", name + ".json", name + "-fashion-if1.svg", name + "-fashion-if1.png"} {
+			if info, err := os.Stat(filepath.Join(out, file)); err != nil || info.Size() < 200 {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	// The paper's own Figure 3 takes no data.
+	out := filepath.Join(t.TempDir(), "fig3")
+	succeed(t, "reproduce", "fig3", "--out", out, "--data-dir", t.TempDir())
+	if files, _ := filepath.Glob(filepath.Join(out, "fig3-*.svg")); len(files) != 3 {
+		t.Errorf("figure 3 in %v", files)
+	}
+}
+
 func TestReproduceUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"reproduce":                        "wants one name: table3, table4",

@@ -27,7 +27,7 @@ func (f figure) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(f), 'g', -1, 64), nil
 }
 
-func figures(v []float64) []figure {
+func figuresOf(v []float64) []figure {
 	if v == nil {
 		return nil
 	}
@@ -59,8 +59,8 @@ func weigh(w kind.Kind[phase.Weighting], s phase.Samples) (weightResult, error) 
 	r, err := w.Of.Weigh(s)
 	return weightResult{
 		Schema: outputSchema, Kind: w.Name, Counts: s.Counts,
-		Class: figures(r.Class), Sample: figures(r.Sample), Global: figures(r.Global), Local: figures(r.Local),
-		Areas: figures(r.Areas), Means: figures(r.Means), NonPositive: r.NonPositive,
+		Class: figuresOf(r.Class), Sample: figuresOf(r.Sample), Global: figuresOf(r.Global), Local: figuresOf(r.Local),
+		Areas: figuresOf(r.Areas), Means: figuresOf(r.Means), NonPositive: r.NonPositive,
 	}, err
 }
 

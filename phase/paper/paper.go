@@ -71,6 +71,20 @@ const (
 	notLT = "the paper's text; on ImageNet-LT, which is another data set"
 )
 
+// Size is how many images the largest class of one of the paper's data sets has,
+// and how many classes there are; ok is false for other data.
+func Size(data string) (most, classes int, ok bool) {
+	switch data {
+	case "cifar10":
+		return 5000, 10, true
+	case "cifar100":
+		return 500, 100, true
+	case "tinyimagenet":
+		return 500, 200, true
+	}
+	return 0, 0, false
+}
+
 // numbers are the published accuracies of one method from one source: pairs of
 // a setup and a percentage.
 func numbers(source string, data string, pairs ...float64) map[Setup]Number {

@@ -152,13 +152,13 @@ func (r *Report) draw() error {
 		}
 		try(r.add("confusion-"+name, "Rows are true classes, columns what they are taken for.", run)(
 			figures.Confusion("Confusion: "+name, run.Classes, acc.Confusion)))
-		if run.calibration != nil {
+		if run.Result.Calibration != nil {
 			try(r.add("reliability-"+name, "Of the images in each bin of confidence, the share that is right.", run)(
-				figures.Reliability("Reliability: "+name, *run.calibration)))
+				figures.Reliability("Reliability: "+name, *run.Result.Calibration)))
 		}
-		if run.margins != nil {
+		if run.Result.Margins != nil {
 			try(r.add("margins-"+name, "How far test images are from a mistake, by class.", run)(
-				figures.MarginByClass("Logit margins: "+name, run.Classes, run.margins)))
+				figures.MarginByClass("Logit margins: "+name, run.Classes, run.Result.Margins)))
 		}
 	}
 	for _, err := range errs {

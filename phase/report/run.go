@@ -35,22 +35,13 @@ type Run struct {
 	Kind    string    // of the weights; none if all classes weighed alike
 	Notes   []string  // what is missing, and what that costs
 
-	data        data
-	calibration *longtail.Calibration
-	margins     []longtail.Margin
+	data data
 }
 
 // data identifies what a run was trained on.
 type data struct {
 	SHA256   string `json:"data_sha256"`
 	Manifest string `json:"manifest_sha256"`
-}
-
-// further is what result.json holds besides train.Result. Results of older
-// versions lack it.
-type further struct {
-	Calibration *longtail.Calibration `json:"calibration"`
-	Margins     []longtail.Margin     `json:"margins"`
 }
 
 // Open reads the run directory dir. A directory without settings is not one; a
@@ -80,11 +71,6 @@ func Open(dir string) (*Run, error) {
 		r.Result = &res
 	}
 	path := filepath.Join(dir, train.ResultFile)
-	var more further
-	if err := readJSON(path, &more); err != nil {
-		return nil, err
-	}
-	r.calibration, r.margins = more.Calibration, more.Margins
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -117,8 +103,8 @@ func (r *Run) check() error {
 		return fmt.Errorf("accuracy of %d classes, want %d", len(a.PerClass), n)
 	case len(a.Confusion) != n:
 		return fmt.Errorf("confusion of %d classes, want %d", len(a.Confusion), n)
-	case r.margins != nil && len(r.margins) != n:
-		return fmt.Errorf("margins of %d classes, want %d", len(r.margins), n)
+	case r.Result.Margins != nil && len(r.Result.Margins) != n:
+		return fmt.Errorf("margins of %d classes, want %d", len(r.Result.Margins), n)
 	}
 	for _, v := range append([]*float64{&a.Overall, &a.Balanced, a.Many, a.Medium, a.Few, &r.Result.Best.Overall}, a.PerClass...) {
 		if v != nil && !(*v >= 0 && *v <= 1) {

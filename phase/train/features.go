@@ -216,25 +216,43 @@ func (r *run) frozenSet(ctx context.Context, ds data.Dataset, augmented bool, ep
 	return d, nil
 }
 
-// evaluate is the accuracy on the test set.
-func (r *run) evaluate(ctx context.Context) (longtail.Accuracy, error) {
+// scores is what the model says of each test image, in order.
+func (r *run) scores(ctx context.Context) (all []longtail.Score, err error) {
 	forward, ds, norm := r.model.Forward, r.s.Test, r.s.Normalize
 	if r.frozen != nil && r.second() {
 		forward, ds, norm = r.model.Head().Forward, r.frozen.test, data.Normalize{}
 	}
 	l := &data.Loader{Data: ds, Batch: evalBatch, Workers: r.o.Workers, Normalize: norm}
-	var predictions []int
+	labels := data.Labels(ds)
 	var plans nn.Plans
 	for b, err := range l.Epoch(ctx, 0, 0) {
 		if err != nil {
-			return longtail.Accuracy{}, err
+			return nil, err
 		}
 		r.eval.Reset()
 		p := r.c.pass()
 		p.Plans = &plans
-		predictions = append(predictions, argmax(r.scaled(forward(&p, r.eval.Watch(b.X))).Value)...)
+		logits := tensor.Data[float32](r.scaled(forward(&p, r.eval.Watch(b.X))).Value)
+		s, err := longtail.Scores(logits, labels[len(all):len(all)+b.Y.Size()], len(r.s.Counts))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s...)
 	}
-	return longtail.Evaluate(predictions, data.Labels(ds), r.s.Counts, r.c.Thresholds())
+	return all, nil
+}
+
+// evaluate is the accuracy on the test set.
+func (r *run) evaluate(ctx context.Context) (longtail.Accuracy, error) {
+	scores, err := r.scores(ctx)
+	if err != nil {
+		return longtail.Accuracy{}, err
+	}
+	predictions := make([]int, len(scores))
+	for i, s := range scores {
+		predictions[i] = s.Prediction
+	}
+	return longtail.Evaluate(predictions, data.Labels(r.s.Test), r.s.Counts, r.c.Thresholds())
 }
 
 // writeWeights writes weights.csv: what each class weighed in the last stage.

@@ -47,24 +47,26 @@ type Best struct {
 // Result is what came of a run, and result.json. Accuracies are fractions and
 // those of the last epoch.
 type Result struct {
-	Schema          int               `json:"schema"`
-	Method          string            `json:"method"`
-	Data            string            `json:"data"`
-	Imbalance       float64           `json:"imbalance"`
-	Model           string            `json:"model"`
-	Width           int               `json:"width"`
-	Seed            uint64            `json:"seed"`
-	Device          string            `json:"device"`
-	TrainImages     int               `json:"train_images"`
-	TestImages      int               `json:"test_images"`
-	SkippedImages   int               `json:"skipped_images"`
-	Classes         int               `json:"classes"`
-	Counts          []int             `json:"counts"`
-	Stages          []StageResult     `json:"stages"`
-	Accuracy        longtail.Accuracy `json:"accuracy"`
-	Best            Best              `json:"best"`
-	Seconds         float64           `json:"seconds"`
-	ImagesPerSecond float64           `json:"images_per_second"` // median over the epochs of stage 1
+	Schema          int                   `json:"schema"`
+	Method          string                `json:"method"`
+	Data            string                `json:"data"`
+	Imbalance       float64               `json:"imbalance"`
+	Model           string                `json:"model"`
+	Width           int                   `json:"width"`
+	Seed            uint64                `json:"seed"`
+	Device          string                `json:"device"`
+	TrainImages     int                   `json:"train_images"`
+	TestImages      int                   `json:"test_images"`
+	SkippedImages   int                   `json:"skipped_images"`
+	Classes         int                   `json:"classes"`
+	Counts          []int                 `json:"counts"`
+	Stages          []StageResult         `json:"stages"`
+	Accuracy        longtail.Accuracy     `json:"accuracy"`
+	Best            Best                  `json:"best"`
+	Calibration     *longtail.Calibration `json:"calibration,omitempty"` // results before it have none
+	Margins         []longtail.Margin     `json:"margins,omitempty"`     // by class
+	Seconds         float64               `json:"seconds"`
+	ImagesPerSecond float64               `json:"images_per_second"` // median over the epochs of stage 1
 }
 
 // The files of a run directory.

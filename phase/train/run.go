@@ -523,7 +523,9 @@ func argmax(x *tensor.Tensor) []int {
 // finish writes the model, the weights and the result.
 func (r *run) finish(ctx context.Context) (*Result, error) {
 	r.fold()
-	if err := r.adjust(ctx); err != nil {
+	if err := r.adjust(ctx); errors.Is(err, context.Canceled) {
+		return nil, ErrInterrupted // the last epoch's checkpoint stands
+	} else if err != nil {
 		return nil, err
 	}
 	res := &Result{
@@ -531,6 +533,18 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 		Device:      kernels.For(r.opt.Parameters()[0].Var.Value).String(),
 		TrainImages: r.s.Train.Len(), TestImages: r.s.Test.Len(), SkippedImages: len(r.s.Skipped), Classes: len(r.s.Counts), Counts: r.s.Counts,
 		Stages: r.stages, Accuracy: r.last, Seconds: r.at.Total,
+	}
+	scores, err := r.scores(context.Background()) // an interrupt came before or does not come
+	if err != nil {
+		return nil, err
+	}
+	c, err := longtail.Calibrate(scores)
+	if err != nil {
+		return nil, err
+	}
+	res.Calibration = &c
+	if res.Margins, err = longtail.Margins(scores, len(r.s.Counts)); err != nil {
+		return nil, err
 	}
 	var rates []float64
 	for _, e := range r.history {
