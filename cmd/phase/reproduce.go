@@ -233,11 +233,16 @@ func (p *program) reproduce(cmd *cobra.Command, t paper.Target, s *settings, r r
 
 // folderOf is where the runs of a column lie.
 func folderOf(u paper.Setup) string {
-	name, path, _ := strings.Cut(u.Data, ":")
+	return fmt.Sprintf("%s-if%g", nameOf(u.Data), u.Imbalance)
+}
+
+// nameOf is a data set as part of a file's name.
+func nameOf(data string) string {
+	name, path, _ := strings.Cut(data, ":")
 	if path != "" {
 		name += "-" + filepath.Base(path)
 	}
-	return fmt.Sprintf("%s-if%g", name, u.Imbalance)
+	return name
 }
 
 // printPlan prints what is going to be trained, and how long it is going to take

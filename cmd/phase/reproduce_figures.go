@@ -37,7 +37,7 @@ func (p *program) drawings(ctx context.Context, s *settings, x *reproduced, setu
 				return nil, e
 			}
 			f, e := figures.ClassCounts("Images of each class, "+d, sets)
-			add("fig3-"+folderOf(paper.Setup{Data: d, Imbalance: 1}), f, e)
+			add("fig3-"+nameOf(d), f, e)
 		}
 		return all, err
 	}

@@ -71,7 +71,11 @@ func TestReproduceEach(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", name, code, stderr)
 			continue
 		}
-		for _, file := range []string{name + ".md", name + ".json", name + "-fashion-if1.svg", name + "-fashion-if1.png"} {
+		figure := name + "-fashion-if1"
+		if name == "fig3" {
+			figure = "fig3-fashion"
+		}
+		for _, file := range []string{name + ".md", name + ".json", figure + ".svg", figure + ".png"} {
 			if info, err := os.Stat(filepath.Join(out, file)); err != nil || info.Size() < 200 {
 				t.Errorf("%s: %v", name, err)
 			}
