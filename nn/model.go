@@ -38,6 +38,7 @@ type maker struct {
 
 var makers = []maker{
 	cifarMaker(8), cifarMaker(20), cifarMaker(32), cifarMaker(44), cifarMaker(56), cifarMaker(110),
+	branchedMaker(8), branchedMaker(20), branchedMaker(32), branchedMaker(44), branchedMaker(56), branchedMaker(110),
 	{"resnet50", 224, 64, func(r *rand.Rand, c Config) Model { return newResNet(r, []int{3, 4, 6, 3}, c) }},
 	{"mlp", 32, 256, func(r *rand.Rand, c Config) Model {
 		return newMLP(r, []int{c.Channels * c.Size * c.Size, c.Width, c.Width}, c)
@@ -47,6 +48,10 @@ var makers = []maker{
 
 func cifarMaker(depth int) maker {
 	return maker{fmt.Sprintf("resnet%d", depth), 32, 16, func(r *rand.Rand, c Config) Model { return newCIFARResNet(r, depth, c) }}
+}
+
+func branchedMaker(depth int) maker {
+	return maker{fmt.Sprintf("resnet%d-bbn", depth), 32, 16, func(r *rand.Rand, c Config) Model { return newBranchedResNet(r, depth, c) }}
 }
 
 // Names lists the models that New makes.

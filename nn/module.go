@@ -25,7 +25,8 @@ type Module interface {
 }
 
 // A Pass is what one forward pass has to know. The zero Pass evaluates. A Pass
-// is used once, by one goroutine.
+// is of one step and one goroutine; what goes through it next meets other dropout
+// masks.
 type Pass struct {
 	// Train normalises by the batch's statistics, updates the running ones and
 	// drops out.

@@ -279,7 +279,7 @@ func TestCosineLinear(t *testing.T) {
 
 func TestModels(t *testing.T) {
 	for _, name := range nn.Names() {
-		if name == "resnet110" || name == "resnet56" {
+		if strings.HasPrefix(name, "resnet110") || strings.HasPrefix(name, "resnet56") {
 			continue // no other code than resnet44's
 		}
 		m := made(t, name, nn.Config{Classes: 3, Channels: 1, Size: 10, Width: 4, Cosine: 10, Dropout: .1})
@@ -311,13 +311,51 @@ func TestModels(t *testing.T) {
 	}
 }
 
+// BBN's network is the plain one with its last block twice: the names of its
+// program, the shared layers' sizes, and features that are one branch's after the
+// other's.
+func TestBranchedResNet(t *testing.T) {
+	plain := made(t, "resnet32", nn.Config{Classes: 10})
+	m := made(t, "resnet32-bbn", nn.Config{Classes: 10}).(*nn.BranchedResNet)
+	const block, head = 2*(9*64*64) + 4*64, 10 * 64 // a block of 64 channels, the weights of 64 features
+	if got, want := nn.Size(m), nn.Size(plain)+block+head; got != want {
+		t.Errorf("%d parameters, want %d", got, want)
+	}
+	state := nn.State(m)
+	for name, v := range nn.State(plain) {
+		name := strings.Replace(name, "layer3.4.", "cb_block.", 1)
+		shape := v.Shape()
+		if name == "linear.weight" {
+			shape = tensor.Shape{10, 128}
+		}
+		if got := state[name]; got == nil || !got.Shape().Equal(shape) {
+			t.Errorf("%s: %v, want %v", name, got, shape)
+		}
+		if strings.HasPrefix(name, "cb_block.conv") && slices.Equal(tensor.Values(state[name]), tensor.Values(state["r"+name[1:]])) {
+			t.Errorf("%s: both blocks begin alike", name)
+		}
+	}
+	for _, name := range []string{"resnet8-bbn", "resnet20-bbn"} { // a last block that halves the image, and one that does not
+		m := made(t, name, nn.Config{Classes: 3, Size: 10, Width: 4}).(*nn.BranchedResNet)
+		x := autograd.Const(single(noise(1, 2, 3, 10, 10)))
+		conventional, rebalancing := m.Conventional(&nn.Pass{}, x), m.Rebalancing(&nn.Pass{}, x)
+		if slices.Equal(tensor.Values(conventional.Value), tensor.Values(rebalancing.Value)) {
+			t.Errorf("%s: both branches see alike", name)
+		}
+		both := autograd.Concat(1, conventional, rebalancing)
+		if !slices.Equal(tensor.Values(m.Features(&nn.Pass{}, x).Value), tensor.Values(both.Value)) {
+			t.Errorf("%s: the features are not those of the branches", name)
+		}
+	}
+}
+
 // With images in bf16 outputs and gradients are those of f32, to what rounding
 // each image costs; parameters, gradients and statistics stay f32.
 func TestBF16(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		size int
-	}{{"resnet8", 10}, {"resnet50", 16}, {"resnet50", 128}} {
+	}{{"resnet8", 10}, {"resnet8-bbn", 10}, {"resnet50", 16}, {"resnet50", 128}} {
 		run := func(p nn.Pass) (m nn.Model, logits []float64) {
 			m = made(t, c.name, nn.Config{Classes: 3, Size: c.size, Width: 4, Seed: 1})
 			var tape autograd.Tape

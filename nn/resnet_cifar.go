@@ -25,8 +25,16 @@ type CIFARResNet struct {
 // convolutions and the head from N(0, 2/fan_in), the head's bias from
 // U(±1/√d).
 func newCIFARResNet(r *rand.Rand, depth int, c Config) *CIFARResNet {
+	m, d := cifarExtractor(r, depth, c)
+	m.Linear = newHead(r, d, c, true)
+	return m
+}
+
+// cifarExtractor is the network without its head, and the number of its
+// features.
+func cifarExtractor(r *rand.Rand, depth int, c Config) (m *CIFARResNet, d int) {
 	w := c.Width
-	m := &CIFARResNet{Conv1: conv3x3(r, c.Channels, w, 1), BN1: NewBatchNorm(w)}
+	m = &CIFARResNet{Conv1: conv3x3(r, c.Channels, w, 1), BN1: NewBatchNorm(w)}
 	in := w
 	for i, layer := range []*Seq{&m.Layer1, &m.Layer2, &m.Layer3} {
 		for j := range (depth - 2) / 6 {
@@ -34,15 +42,18 @@ func newCIFARResNet(r *rand.Rand, depth int, c Config) *CIFARResNet {
 			if i > 0 && j == 0 {
 				stride = 2
 			}
-			*layer = append(*layer, &BasicBlock{
-				Conv1: conv3x3(r, in, out, stride), BN1: NewBatchNorm(out),
-				Conv2: conv3x3(r, out, out, 1), BN2: NewBatchNorm(out),
-			})
+			*layer = append(*layer, newBasicBlock(r, in, out, stride))
 			in = out
 		}
 	}
-	m.Linear = newHead(r, in, c, true)
-	return m
+	return m, in
+}
+
+func newBasicBlock(r *rand.Rand, in, out, stride int) *BasicBlock {
+	return &BasicBlock{
+		Conv1: conv3x3(r, in, out, stride), BN1: NewBatchNorm(out),
+		Conv2: conv3x3(r, out, out, 1), BN2: NewBatchNorm(out),
+	}
 }
 
 // conv3x3 keeps the size of its images, but for the stride.
@@ -52,13 +63,18 @@ func conv3x3(r *rand.Rand, in, out, stride int) *Conv2D {
 	return l
 }
 
-// Features is the mean over the last stage's planes, (n,4w).
-func (m *CIFARResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
+// planes is the last stage's output, (n,4w,h,w) in the pass's precision.
+func (m *CIFARResNet) planes(p *Pass, x *autograd.Var) *autograd.Var {
 	x = m.stem.forward(p, p.narrow(x), nil, true, layer{m.Conv1, m.BN1})
 	for _, layer := range []Seq{m.Layer1, m.Layer2, m.Layer3} {
 		x = layer.Forward(p, x)
 	}
-	return GlobalAvgPool{}.Forward(p, p.wide(x))
+	return x
+}
+
+// Features is the mean over the last stage's planes, (n,4w).
+func (m *CIFARResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
+	return GlobalAvgPool{}.Forward(p, p.wide(m.planes(p, x)))
 }
 
 // Head is the classifier.
