@@ -22,6 +22,7 @@ type Loader struct {
 	Workers   int  // goroutines that prepare batches ahead; 0 prepares each when it is asked for
 	DropLast  bool // leave out a last batch that is not full
 	Augment   Augment
+	Again     bool // the same samples in the same order, augmented anew: a second view of them
 	Normalize Normalize
 	// Order, if set, lists the samples of an epoch in order and takes the
 	// place of Shuffle. Samples may be left out and may repeat.
@@ -73,7 +74,7 @@ func (l *Loader) batches(samples int) int {
 }
 
 // seedStream starts the random numbers of one position in an epoch's order
-// (-1: of the order itself). It goes by position because a sampler may give
+// (-1: of the order itself; below: of second views). It goes by position because a sampler may give
 // one image several times an epoch, and each time is to look different. Each
 // of the three numbers is mixed in by a round of SplitMix64 (Steele, Lea and
 // Flood 2014), so that neighbours have nothing in common.
@@ -253,7 +254,11 @@ func (l *Loader) imageFiller(ds Images, epoch int) func([]float32, int, int) err
 			norm.apply(dst, raw)
 			return nil
 		}
-		seedStream(&pcg, l.Seed, epoch, position)
+		at := position
+		if l.Again {
+			at = -2 - position // -1 is the order's
+		}
+		seedStream(&pcg, l.Seed, epoch, at)
 		l.Augment.apply(r, changed, raw, h, w, c)
 		norm.apply(dst, changed)
 		l.Augment.cut(r, dst, h, w, c)

@@ -145,6 +145,41 @@ func TestLoaderDoesNotDependOnWorkers(t *testing.T) {
 	}
 }
 
+// A second view is the same samples in the same order, of which each looks another
+// way, and it is no first view of another position or epoch.
+func TestSecondView(t *testing.T) {
+	augment, err := ParseAugment("crop-flip", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Loader{Data: ten(t), Batch: 4, Shuffle: true, Seed: 5, Augment: augment}
+	first := collect(t, l, 1, 0)
+	l.Again = true
+	for k, b := range collect(t, l, 1, 0) {
+		a, size := first[k], 3*32*32
+		if !slices.Equal(a.y, b.y) || !slices.Equal(a.index, b.index) {
+			t.Errorf("batch %d: samples %v, then %v", k, a.index, b.index)
+		}
+		alike := 0
+		for i := range a.y {
+			if slices.Equal(a.x[i*size:(i+1)*size], b.x[i*size:(i+1)*size]) {
+				alike++ // one in 162 by chance
+			}
+		}
+		if alike > 1 {
+			t.Errorf("batch %d: %d of %d images look as before", k, alike, len(a.y))
+		}
+	}
+	l.Augment = Augment{}
+	again := collect(t, l, 1, 0)
+	l.Again = false
+	for k, b := range collect(t, l, 1, 0) {
+		if !same(again[k], b) {
+			t.Errorf("batch %d: without augmentation two views differ", k)
+		}
+	}
+}
+
 func TestShuffleIsUniform(t *testing.T) {
 	l := &Loader{Data: ten(t), Shuffle: true, Seed: 1}
 	var count [10][10]float64
