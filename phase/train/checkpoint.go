@@ -36,8 +36,8 @@ func (r *run) save(name string) error {
 		f.Tensors["model."+name] = t
 	}
 	for _, p := range r.parts {
-		for name, t := range nn.State(p.module) {
-			f.Tensors["beside."+p.name+"."+name] = t
+		for name, t := range nn.State(p.Module) {
+			f.Tensors["beside."+p.Name+"."+name] = t
 		}
 	}
 	for name, t := range r.opt.State() {
@@ -138,8 +138,8 @@ func (r *run) restore(s *saved) error {
 		return err
 	}
 	for _, p := range r.parts {
-		if err := nn.Load(p.module, s.under("beside."+p.name+".")); err != nil {
-			return fmt.Errorf("%s: %s: %v", s.path, p.name, err)
+		if err := nn.Load(p.Module, s.under("beside."+p.Name+".")); err != nil {
+			return fmt.Errorf("%s: %s: %v", s.path, p.Name, err)
 		}
 	}
 	if err := r.opt.Load(s.under("optim.")); err != nil {

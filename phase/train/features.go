@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 	"strconv"
 
@@ -151,29 +150,9 @@ func (r *run) draw(l *data.Loader, name string, first, epochs int) error {
 	if err != nil {
 		return err
 	}
-	sampled(l, s, r.s.Counts, first, epochs)
+	l.Order = Order(s, data.Labels(l.Data), r.s.Counts, l.Data.Len(), l.Seed, first, epochs)
+	l.Shuffle = l.Order == nil
 	return nil
-}
-
-// others gives the second batch of each step, nil where the objective asks for
-// none; done ends it.
-func (r *run) others(ctx context.Context) (next func() (*data.Batch, error), done func(), err error) {
-	if r.second() || r.other == nil {
-		return func() (*data.Batch, error) { return nil, nil }, func() {}, nil
-	}
-	l := &data.Loader{Data: r.s.Train, Batch: r.c.Batch, Seed: ^r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize}
-	if l.Augment, err = r.augment(); err != nil {
-		return nil, nil, err
-	}
-	sampled(l, r.other, r.s.Counts, 0, r.c.firstOfStage2())
-	pull, done := iter.Pull2(l.Epoch(ctx, r.at.Epoch, r.at.Step))
-	return func() (*data.Batch, error) {
-		b, err, ok := pull()
-		if !ok {
-			return nil, fmt.Errorf("the second sampler ran out of batches")
-		}
-		return b, err
-	}, done, nil
 }
 
 func (r *run) augment() (data.Augment, error) {

@@ -36,6 +36,7 @@ func groups() []group {
 		{"Stage 1: the loss", phase.Losses.Params()},
 		{"Stage 1: what a step minimises", Objectives.Params()},
 		{"Stage 2: the weights", phase.Weightings.Params()},
+		{"Stage 1: what a step minimises", Samplers.Params()},
 		{"After training", Posthocs.Params()},
 	}
 }
@@ -120,12 +121,16 @@ func (c Config) uses() (all []use, err error) {
 	add(true, k, e)
 	k, e = find(Objectives, "objective", c.Objective, c)
 	add(true, k, e)
+	k, e = find(Samplers, "sampler", c.Sampler, c)
+	add(true, k, e)
 	if name(c.Stage1Weights) {
 		k, e = find(phase.Weightings, "stage1-weights", c.Stage1Weights, c)
 		add(true, k, e)
 	}
 	if c.TwoStages() {
 		k, e = find(phase.Losses, "stage2-loss", c.Stage2Loss, c)
+		add(false, k, e)
+		k, e = find(Samplers, "stage2-sampler", c.Stage2Sampler, c)
 		add(false, k, e)
 		if name(c.Stage2Weights) {
 			k, e = find(phase.Weightings, "stage2-weights", c.Stage2Weights, c)

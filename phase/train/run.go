@@ -72,8 +72,8 @@ type run struct {
 	// What the present stage does, made by enter.
 	loss   phase.Loss
 	step1  func(*Step) (loss, logits *autograd.Var) // the objective's
-	other  Sampler                                  // of the objective's second batch, or nil
-	parts  []part                                   // modules trained beside the model
+	asked  *Setup                                   // what it asked for
+	parts  []Part                                   // modules trained beside the model
 	scales *scales                                  // one of them, in a stage 2 that has it
 
 	frozen *frozen // cached features of a frozen extractor, or nil
@@ -172,14 +172,17 @@ func (r *run) begin() error {
 			return r.restore(from)
 		}
 		h.Stage1 = old.Stage1
-	} else if err := WriteJSON(r.dir.file(ConfigFile), h); err != nil {
+	}
+	if err := r.enter(); err != nil { // an objective may refuse: before anything is written
 		return err
+	}
+	if !r.o.Resume {
+		if err := WriteJSON(r.dir.file(ConfigFile), h); err != nil {
+			return err
+		}
 	}
 	if h.Stage1 != nil {
 		return r.takeStage1(h.Stage1)
-	}
-	if err := r.enter(); err != nil {
-		return err
 	}
 	return r.save(CheckpointFile)
 }
@@ -237,8 +240,8 @@ func (r *run) enter() (err error) {
 		return err
 	}
 	for _, p := range r.parts {
-		for _, v := range optim.All(nn.Params(p.module)) {
-			params = append(params, optim.Param{Name: p.name + "." + v.Name, Var: v.Var})
+		for _, v := range optim.All(nn.Params(p.Module)) {
+			params = append(params, optim.Param{Name: p.Name + "." + v.Name, Var: v.Var})
 		}
 	}
 	var base optim.Optimizer
@@ -260,22 +263,22 @@ func (r *run) enterObjective() error {
 	if err != nil {
 		return err
 	}
-	s := &Setup{Config: r.c, Model: r.model, Counts: r.s.Counts, Rand: rand.New(rand.NewPCG(r.c.Seed, 5)), Calibration: r.s.Calibration, Normalize: r.s.Normalize}
+	s := &Setup{Config: r.c, Model: r.model, Shape: r.s.Train.Shape(), Counts: r.s.Counts, Rand: rand.New(rand.NewPCG(r.c.Seed, 5)), Calibration: r.s.Calibration}
 	if r.step1, err = o.Begin(s); err != nil {
 		return fmt.Errorf("--objective %s: %w", r.c.Objective, err)
 	}
-	r.parts, r.other = s.modules, s.other
+	r.asked, r.parts = s, s.Beside
 	return nil
 }
 
 // enterParts2 chooses what stage 2 trains among the model's parameters, and
 // what besides.
 func (r *run) enterParts2(params optim.Params) optim.Params {
-	r.parts, r.other, r.scales = nil, nil, nil
+	r.parts, r.scales = nil, nil
 	if r.c.ClassScales != "none" {
 		one := slices.Repeat([]float32{1}, len(r.s.Counts))
 		r.scales = &scales{Scale: autograd.Param(tensor.Of(one, 1, len(one)))}
-		r.parts = []part{{"classes", r.scales}}
+		r.parts = []Part{{"classes", r.scales}}
 	}
 	if !r.c.Freeze {
 		return params
@@ -317,10 +320,7 @@ func (r *run) epoch(ctx context.Context) error {
 	if err != nil {
 		return r.stopped(err)
 	}
-	others, done, err := r.others(ctx)
-	if err != nil {
-		return r.stopped(err)
-	}
+	beside, done := r.beside(ctx, loader)
 	defer done()
 	lr, steps := r.c.LearningRate(r.at.Epoch), loader.Len()
 	began, before, seen := time.Now(), r.at.Seconds, r.at.Seen
@@ -330,12 +330,12 @@ func (r *run) epoch(ctx context.Context) error {
 			r.at.Seconds = spent()
 			return r.stopped(err)
 		}
-		other, err := others()
-		if err != nil {
+		step := r.stepOn(batch)
+		if err := beside(step); err != nil {
 			r.at.Seconds = spent()
 			return r.stopped(err)
 		}
-		loss, right, err := r.step(batch, other, lr)
+		loss, right, err := r.step(step, lr)
 		if err != nil {
 			return err
 		}
@@ -418,33 +418,32 @@ func (r *run) stopped(err error) error {
 	return ErrInterrupted
 }
 
-// step trains on one batch, and another where the objective asked for it, and
-// returns its loss and how many were right.
-func (r *run) step(b, other *data.Batch, lr float64) (loss float64, right int, err error) {
-	first := 0
-	s := Step{Tape: &r.tape, Model: r.model, X: b.X, Y: b.Y, Weights: r.weights.of(b), Counts: r.s.Counts,
-		Epoch: r.at.Epoch, Epochs: r.c.firstOfStage2(), loss: r.loss, mean: r.c.Reduction == string(phase.Mean),
-		seed: r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)}
+// stepOn is the present step, on this batch.
+func (r *run) stepOn(b *data.Batch) *Step {
+	s := &Step{Tape: &r.tape, Model: r.model, X: b.X, Y: b.Y, Weights: r.weights.of(b), Counts: r.s.Counts,
+		Epoch: r.at.Epoch, Epochs: r.c.firstOfStage2(), By: r.loss, Mean: r.c.Reduction == string(phase.Mean),
+		Seed: r.c.Seed ^ uint64(r.at.Epoch)<<32 ^ uint64(r.at.Step)}
 	if r.second() {
-		first = r.c.firstOfStage2()
-		s.Epoch, s.Epochs = s.Epoch-first, r.c.Epochs-first
+		s.Epoch, s.Epochs = r.at.Epoch-r.c.firstOfStage2(), r.c.Stage2Epochs
 	}
-	if other != nil {
-		s.Other, s.OtherWeights = other, r.weights.of(other)
-	}
+	return s
+}
+
+// step takes a step and returns its loss and how many of its batch were right.
+func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
 	loss = r.opt.Step(lr, func(pass int) float64 {
 		r.tape.Reset()
 		p := r.c.pass()
-		p.Train, p.Frozen, p.Seed = true, pass > 0, s.seed
+		p.Train, p.Frozen, p.Seed = true, pass > 0, s.Seed
 		s.Pass = &p
 		var l, logits *autograd.Var
 		if r.second() {
-			l, logits = r.step2(&s)
+			l, logits = r.step2(s)
 		} else {
-			l, logits = r.step1(&s)
+			l, logits = r.step1(s)
 		}
 		if pass == 0 {
-			right = hits(logits.Value, b.Y)
+			right = hits(logits.Value, s.Y)
 		}
 		r.tape.Backward(l)
 		if r.c.Clip > 0 {

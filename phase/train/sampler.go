@@ -4,7 +4,6 @@ import (
 	"math/rand/v2"
 	"sort"
 
-	"phase/phase/data"
 	"phase/phase/kind"
 )
 
@@ -25,11 +24,13 @@ type shuffle struct{}
 
 func (shuffle) Classes([]int, float64) []float64 { return nil }
 
-// order makes a Loader's Order of a sampler; nil leaves the loader to shuffle.
-// An epoch has as many images as the set. A class is drawn for each, and the
-// class's images come in turns, in an order that is drawn anew when they have
-// all been seen. first is the stage's first epoch, epochs its length.
-func order(s Sampler, labels, counts []int, seed uint64, first, epochs int) func(epoch int) []int {
+// Order makes a Loader's Order of a sampler, for a set with these labels; nil
+// leaves the loader to shuffle. counts are the training images of each class. An
+// epoch has n images. A class is drawn for each, and the class's images come in
+// turns, in an order that is drawn anew when they have all been seen; a class
+// that the set has no image of is not drawn. first is the stage's first epoch,
+// epochs its length.
+func Order(s Sampler, labels, counts []int, n int, seed uint64, first, epochs int) func(epoch int) []int {
 	if s.Classes(counts, 0) == nil {
 		return nil
 	}
@@ -49,7 +50,7 @@ func order(s Sampler, labels, counts []int, seed uint64, first, epochs int) func
 		}
 		r := rand.New(rand.NewPCG(seed, 4+uint64(epoch)))
 		queue := make([][]int, len(counts))
-		out := make([]int, len(labels))
+		out := make([]int, n)
 		for k := range out {
 			u := r.Float64() * total
 			j := min(sort.Search(len(up), func(j int) bool { return up[j] > u }), len(up)-1)
@@ -62,10 +63,4 @@ func order(s Sampler, labels, counts []int, seed uint64, first, epochs int) func
 		}
 		return out
 	}
-}
-
-// sampled sets a loader's order to the sampler's.
-func sampled(l *data.Loader, s Sampler, counts []int, first, epochs int) {
-	l.Order = order(s, data.Labels(l.Data), counts, l.Seed, first, epochs)
-	l.Shuffle = l.Order == nil
 }
