@@ -35,7 +35,7 @@ func addSettings(fs *pflag.FlagSet) *settings {
 	for _, name := range []string{"model", "augment", "epochs", "batch", "weight-decay", "warmup", "lr-factor", "stage2-lr", "stage2-augment"} {
 		fs.Lookup(name).DefValue = "by data"
 	}
-	for _, name := range []string{"loss", "stage1-weights", "objective", "sampler", "reduction", "freeze", "reinit", "class-scales", "stage2-loss", "stage2-sampler", "stage2-weights", "posthoc", "head"} {
+	for _, name := range []string{"loss", "stage1-weights", "objective", "sampler", "reduction", "freeze", "reinit", "class-scales", "stage2-loss", "stage2-sampler", "stage2-weights", "posthoc", "head", "scale", "lr", "schedule", "sam", "calibration"} {
 		fs.Lookup(name).DefValue = "by method"
 	}
 	s.scratch.Fields(func(name, _, _ string, value any) {

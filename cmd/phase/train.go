@@ -74,7 +74,7 @@ func (p *program) printMethods() error {
 		return p.printJSON(map[string]any{"schema": outputSchema, "methods": list})
 	}
 	for _, m := range train.Presets() {
-		fmt.Fprintln(p.out, entry("  "+m.Name, m.Doc, 20, terminalWidth(p.out)))
+		fmt.Fprintln(p.out, entry("  "+m.Name, m.Doc, 24, terminalWidth(p.out)))
 	}
 	return nil
 }

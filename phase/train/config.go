@@ -37,7 +37,7 @@ type Config struct {
 	Few         int     `name:"few" group:"Data" help:"classes with fewer training images than this are few-shot"`
 	Augment     string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, autoaugment, jitter, cutout"`
 
-	Model string  `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110, resnet50, mlp or linear"`
+	Model string  `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110 (with -bbn of two branches), resnet50, mlp or linear"`
 	Head  string  `name:"head" group:"Model" help:"classifier: linear or cosine (logits are scale times the cosine)"`
 	Scale float64 `name:"scale" group:"Model" help:"of a cosine classifier's logits, also of LDAM's"`
 	Width int     `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`

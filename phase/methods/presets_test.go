@@ -1,0 +1,98 @@
+package methods_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"testing"
+
+	"phase/phase/train"
+)
+
+// tiny is a run of a tenth of a second with a preset.
+func tiny(t *testing.T, preset string, change func(*train.Config)) (train.Config, *train.Source) {
+	t.Helper()
+	c, err := train.Defaults(preset, "fashion")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 16, 60
+	if change != nil {
+		change(&c)
+	}
+	if err := c.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := train.OpenSource(t.Context(), c, nil, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+// Every preset trains, on either number of processors, with workers or without,
+// and interrupted or not, to the same bits.
+func TestPresets(t *testing.T) {
+	for _, p := range train.Presets() {
+		t.Run(p.Name, func(t *testing.T) {
+			c, s := tiny(t, p.Name, nil)
+			run := func(procs, workers, every int) (model []byte, r *train.Result) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+				dir := filepath.Join(t.TempDir(), "run")
+				for resume := false; r == nil; resume = true {
+					ctx, cancel := context.WithCancel(t.Context())
+					steps := 0
+					var err error
+					r, err = train.Run(ctx, c, s, train.Options{Dir: dir, Resume: resume, Workers: workers, Report: func(e train.Event) {
+						if e.Step > 0 && e.Done == nil {
+							if steps++; steps == every {
+								cancel()
+							}
+						}
+					}})
+					cancel()
+					if err != nil && !errors.Is(err, train.ErrInterrupted) {
+						t.Fatal(err)
+					}
+				}
+				model, err := os.ReadFile(filepath.Join(dir, train.ModelFile))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return model, r
+			}
+			want, whole := run(2, 1, 0)
+			got, parts := run(1, 0, 3) // of four steps an epoch
+			if !bytes.Equal(got, want) {
+				t.Error("one processor, interrupted now and then, ends in another model than two")
+			}
+			for i := range whole.Stages {
+				if whole.Stages[i].Loss != parts.Stages[i].Loss {
+					t.Errorf("stage %d: loss %g, want %g", i+1, parts.Stages[i].Loss, whole.Stages[i].Loss)
+				}
+			}
+		})
+	}
+}
+
+// An objective that lacks something says what, before a run is on disk.
+func TestObjectivesRefuse(t *testing.T) {
+	for _, f := range []struct{ objective, want string }{
+		{"l2rw", `^--objective l2rw: .*--calibration`},
+		{"bbn", `^--objective bbn: .*--model resnet8 has one: want .*-bbn`},
+	} {
+		c, s := tiny(t, "ce", func(c *train.Config) { c.Objective = f.objective })
+		dir := filepath.Join(t.TempDir(), "run")
+		_, err := train.Run(t.Context(), c, s, train.Options{Dir: dir})
+		if err == nil || !regexp.MustCompile(f.want).MatchString(err.Error()) {
+			t.Errorf("%s: error %v, want %s", f.objective, err, f.want)
+		}
+		if _, err := os.Stat(filepath.Join(dir, train.ConfigFile)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: left a config behind: %v", f.objective, err)
+		}
+	}
+}
