@@ -26,13 +26,14 @@ func (o *AdamW) Step(lr float64, grad Gradient) float64 {
 	o.ZeroGrad()
 	loss := grad(0)
 	o.steps++
-	k := kernels.AdamW{LR: lr, Beta1: or(o.Beta1, .9), Beta2: or(o.Beta2, .999), Eps: or(o.Eps, 1e-8), Decay: o.Decay, Step: int(o.steps)}
+	k := kernels.AdamW{Beta1: or(o.Beta1, .9), Beta2: or(o.Beta2, .999), Eps: or(o.Eps, 1e-8), Decay: o.Decay, Step: int(o.steps)}
 	for i, p := range o.Params {
 		if p.Var.Grad == nil {
 			continue
 		}
 		m, _ := o.mean.at(o.Params, i)
 		v, _ := o.power.at(o.Params, i)
+		k.LR = p.rate(lr)
 		kernels.For(p.Var.Value).AdamW(k, p.Var.Value, m, v, p.Var.Grad)
 	}
 	return loss

@@ -50,7 +50,11 @@ type Optimizer interface {
 type Param struct {
 	Name string
 	Var  *autograd.Var
+	Rate float64 // its learning rate as a multiple of the step's; 0 means 1
 }
+
+// rate is the parameter's learning rate in a step of rate lr.
+func (p Param) rate(lr float64) float64 { return lr * or(p.Rate, 1) }
 
 // Params are the parameters that an optimizer moves. An optimizer embeds them.
 // Those that are to stay as they are do not stand here.
@@ -59,7 +63,7 @@ type Params []Param
 // All collects what nn.Params yields.
 func All(named iter.Seq2[string, *autograd.Var]) (ps Params) {
 	for name, v := range named {
-		ps = append(ps, Param{name, v})
+		ps = append(ps, Param{Name: name, Var: v})
 	}
 	return ps
 }

@@ -67,11 +67,28 @@ var kinds = map[string]func(ps optim.Params) optim.Optimizer{
 	"nesterov": func(ps optim.Params) optim.Optimizer {
 		return &optim.SGD{Params: ps, Momentum: .8, Decay: .2, Nesterov: true}
 	},
+	"half rate": func(ps optim.Params) optim.Optimizer {
+		return &optim.SGD{Params: rated(ps, "a", .5), Momentum: .9, Decay: .2}
+	},
 	"clipped": func(ps optim.Params) optim.Optimizer { return &optim.SGD{Params: ps, Momentum: .9} },
 	"adamw":   func(ps optim.Params) optim.Optimizer { return &optim.AdamW{Params: ps} },
+	"adamw half rate": func(ps optim.Params) optim.Optimizer {
+		return &optim.AdamW{Params: rated(ps, "b", .5), Decay: .3}
+	},
 	"adamw decay": func(ps optim.Params) optim.Optimizer {
 		return &optim.AdamW{Params: ps, Beta1: .7, Beta2: .95, Eps: .01, Decay: .3}
 	},
+}
+
+// rated is ps with a rate of its own for one of them.
+func rated(ps optim.Params, name string, rate float64) optim.Params {
+	ps = slices.Clone(ps)
+	for i := range ps {
+		if ps[i].Name == name {
+			ps[i].Rate = rate
+		}
+	}
+	return ps
 }
 
 func TestStepsOfPyTorch(t *testing.T) {

@@ -26,7 +26,7 @@ func (o *SGD) Step(lr float64, grad Gradient) float64 {
 		if p.Var.Grad == nil {
 			continue
 		}
-		k := kernels.SGD{LR: lr, Momentum: o.Momentum, Decay: o.Decay, Nesterov: o.Nesterov}
+		k := kernels.SGD{LR: p.rate(lr), Momentum: o.Momentum, Decay: o.Decay, Nesterov: o.Nesterov}
 		var v *tensor.Tensor
 		if o.Momentum != 0 {
 			v, k.First = o.velocity.at(o.Params, i)
