@@ -35,7 +35,7 @@ func addSettings(fs *pflag.FlagSet) *settings {
 	for _, name := range []string{"model", "augment", "epochs", "batch", "weight-decay", "warmup", "lr-factor", "stage2-lr", "stage2-augment"} {
 		fs.Lookup(name).DefValue = "by data"
 	}
-	for _, name := range []string{"loss", "stage1-weights", "objective", "sampler", "reduction", "freeze", "reinit", "class-scales", "stage2-loss", "stage2-sampler", "stage2-weights", "posthoc", "head", "scale", "lr", "schedule", "sam", "calibration"} {
+	for _, name := range []string{"loss", "stage1-weights", "objective", "sampler", "reduction", "freeze", "reinit", "class-scales", "stage2-loss", "stage2-sampler", "stage2-weights", "posthoc", "head", "scale", "lr", "schedule", "sam", "calibration", "stage2-schedule", "stage2-head-rate", "norm-shift"} {
 		fs.Lookup(name).DefValue = "by method"
 	}
 	s.scratch.Fields(func(name, _, _ string, value any) {
@@ -160,20 +160,30 @@ func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c tr
 	if data != "" {
 		given["data"] = data
 	}
-	c, err = train.Defaults(pick("method", "phase"), pick("data", "fashion"))
-	if err != nil {
+	change := func(c *train.Config) error {
+		if set != nil {
+			set(c)
+		}
+		fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+		bind(fs, c)
+		for name, v := range given {
+			if err := fs.Set(name, v); err != nil {
+				return usagef("%s: %s = %s: %v", s.config, name, v, err)
+			}
+		}
+		return nil
+	}
+	// The preset goes by what is given, and what is given wins.
+	c = train.Recipe(pick("data", "fashion"))
+	if err := change(&c); err != nil {
+		return c, nil, err
+	}
+	if c, err = c.For(pick("method", "phase")); err != nil {
 		return c, nil, usageError{err}
 	}
-	if set != nil {
-		set(&c)
-	}
 	method = c.Method
-	fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
-	bind(fs, &c)
-	for name, v := range given {
-		if err := fs.Set(name, v); err != nil {
-			return c, nil, usagef("%s: %s = %s: %v", s.config, name, v, err)
-		}
+	if err := change(&c); err != nil {
+		return c, nil, err
 	}
 	c.Method = method
 	for name := range c.Params {

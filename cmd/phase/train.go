@@ -192,7 +192,11 @@ func percent(v *float64) string {
 func printStages(w io.Writer, stages []train.StageResult) {
 	fmt.Fprintf(w, "\ntest accuracy, %%                %s\n", accuracyHead)
 	for i, s := range stages {
-		fmt.Fprintf(w, "%-30s  %s\n", fmt.Sprintf("after stage %d: %s, %s", i+1, s.Name, count(s.Epochs, "epoch")), accuracyRow(s.Accuracy))
+		label := fmt.Sprintf("after stage %d: %s, %s", i+1, s.Name, count(s.Epochs, "epoch"))
+		if s.Epochs == 0 {
+			label = "after " + s.Name
+		}
+		fmt.Fprintf(w, "%-30s  %s\n", label, accuracyRow(s.Accuracy))
 	}
 	if len(stages) == 2 {
 		a, b := stages[0].Accuracy, stages[1].Accuracy

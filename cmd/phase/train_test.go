@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"phase/phase/train"
 )
 
 // call runs the command and returns its exit status and streams.
@@ -116,6 +120,46 @@ func TestPrintConfig(t *testing.T) {
 	}
 	if code, twice, stderr := call(t, t.Context(), "", "train", "--config", again, "--print-config"); code != 0 || twice != out {
 		t.Errorf("read back as another: %d %s\n%s", code, stderr, twice)
+	}
+}
+
+// A preset goes by what is given: a stage 2 that fits the epochs, at a rate that
+// fits the batch. What is given wins over it.
+func TestPresetGoesByWhatIsGiven(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--method crt --epochs 8 --batch 128", "stage2-epochs = 2\nstage2-lr = 0.05\n"},
+		{"--method crt --stage2-lr 1", "stage2-epochs = 10\nstage2-lr = 1.0\n"},
+		{"--method ib --epochs 10", "milestones = [5, 8, 9]\n"},
+		{"--method drw --loss vs", "stage2-loss = \"vs\"\n"},
+		{"--method msr --loss ldam", "head = \"cosine\"\n"},
+		{"--method tau-norm", "choose = \"posthoc-tau=0:2:0.1\"\n"},
+		{"--method tau-norm --posthoc-tau 0.7", "calibration = 0.0\nchoose = \"\"\n"},
+	} {
+		code, out, stderr := call(t, t.Context(), "", append([]string{"train", "--print-config"}, strings.Fields(c.args)...)...)
+		if code != exitDone || !strings.Contains(out, c.want) {
+			t.Errorf("%s: exit status %d, %s no %q in\n%s", c.args, code, stderr, c.want, out)
+		}
+	}
+}
+
+// A classifier that is changed after training says so: in the table and in
+// what was chosen, and eval finds the accuracy that train ended with.
+func TestPosthoc(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	code, out, stderr := call(t, t.Context(), "", append([]string{"train", "--out", dir, "-q", "--method", "tau-norm"}, quick...)...)
+	if code != exitDone {
+		t.Fatal(stderr)
+	}
+	if !regexp.MustCompile(`(?m)^after tau-norm [0-9.]+ `).MatchString(out) {
+		t.Errorf("no line of tau-norm in\n%s", out)
+	}
+	r, err := train.ReadResult(dir)
+	if err != nil || len(r.Chosen) != 1 || len(r.Chosen[0].Among) != 21 {
+		t.Fatalf("%v, chosen %+v", err, r.Chosen)
+	}
+	code, out, stderr = call(t, t.Context(), "", "eval", dir, "--json")
+	if want := fmt.Sprintf(`"overall":%v,`, r.Accuracy.Overall); code != exitDone || !strings.Contains(out, want) {
+		t.Errorf("exit status %d, %s no %s in %s", code, stderr, want, out)
 	}
 }
 

@@ -23,6 +23,7 @@ type state struct {
 	Stages  []StageResult     `json:"stages"`
 	Last    longtail.Accuracy `json:"last"`    // the last evaluation, by class
 	Weights string            `json:"weights"` // their kind; "" without
+	Chosen  []Chosen          `json:"chosen,omitempty"`
 }
 
 // save writes a checkpoint to the run directory, whole or not at all. A model
@@ -43,7 +44,7 @@ func (r *run) save(name string) error {
 	for name, t := range r.opt.State() {
 		f.Tensors["optim."+name] = t
 	}
-	s := state{At: r.at, History: r.history, Stages: r.stages, Last: r.last}
+	s := state{At: r.at, History: r.history, Stages: r.stages, Last: r.last, Chosen: r.chosen}
 	if r.weights != nil {
 		s.Weights = r.weights.kind
 		f.Tensors["weights.class"] = tensor.Of(r.weights.class, len(r.weights.class))
@@ -127,10 +128,15 @@ func (r *run) restore(s *saved) error {
 		r.weights = &weights{kind: s.Weights, class: tensor.Data[float64](class), sample: tensor.Data[float32](sample)}
 	}
 	// An optimizer is entered at the beginning of a stage, so a checkpoint
-	// between the stages still holds that of stage 1.
+	// between the stages still holds that of stage 1. What stage 2 chooses is
+	// chosen anew.
 	at := r.at.Epoch
 	if r.at.Step == 0 && at == r.c.firstOfStage2() && at > 0 {
 		r.at.Epoch--
+	} else {
+		for _, d := range s.Chosen {
+			r.decide(d)
+		}
 	}
 	err := r.enter()
 	r.at.Epoch = at

@@ -29,7 +29,8 @@ type Config struct {
 	SubsetSeed  uint32  `name:"subset-seed" group:"Data" help:"which images of a class stay (NumPy's shuffle of this seed), and which are held out"`
 	Limit       int     `name:"limit" group:"Data" help:"about this many training and this many test images, every class kept; 0 takes all"`
 	Holdout     float64 `name:"holdout" group:"Data" help:"share of each class held out as test set where the data has none"`
-	Calibration float64 `name:"calibration" group:"Data" help:"share of each class's training images, at least one of each, kept apart to choose what the test set must not: tau, temperature, the weights of L2RW"`
+	Calibration float64 `name:"calibration" group:"Calibration" help:"share of each class's training images, at least one of each, kept apart to choose what the test set must not: tau, temperature, the weights of L2RW"`
+	Choose      string  `name:"choose" group:"Calibration" help:"parameters of a frozen stage 2 and of --posthoc, with values of which those are taken that do best on the calibration images: alpha=0:1:0.1 gamma=0.5,1"`
 	Size        int     `name:"size" group:"Data" help:"height and width that images are resized to; 0 keeps their own"`
 	MaxPixels   int     `name:"max-pixels" group:"Data" help:"largest image file accepted, in pixels"`
 	SkipBad     bool    `name:"skip-bad" group:"Data" help:"leave out unreadable image files and count them"`
@@ -38,7 +39,7 @@ type Config struct {
 	Augment     string  `name:"augment" group:"Data" help:"none, or a list of crop-flip, crop, flip, autoaugment, jitter, cutout"`
 
 	Model string  `name:"model" group:"Model" help:"resnet8, 20, 32, 44, 56, 110 (with -bbn of two branches), resnet50, mlp or linear"`
-	Head  string  `name:"head" group:"Model" help:"classifier: linear or cosine (logits are scale times the cosine)"`
+	Head  string  `name:"head" group:"Model" help:"classifier: linear or cosine (logits are scale times the cosine); by default what the loss takes"`
 	Scale float64 `name:"scale" group:"Model" help:"of a cosine classifier's logits, also of LDAM's"`
 	Width int     `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
 
@@ -65,6 +66,7 @@ type Config struct {
 
 	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the training" help:"epochs of stage 2; by default none if no setting speaks of it, else a quarter with a rate of its own, else what follows the first milestone"`
 	Stage2LR        float64 `name:"stage2-lr" group:"Stage 2: the training" help:"its learning rate; 0 goes on with the schedule"`
+	Stage2HeadRate  float64 `name:"stage2-head-rate" group:"Stage 2: the training" help:"of the classifier, as a multiple of that of the factors, with --class-scales with-head"`
 	Stage2Schedule  string  `name:"stage2-schedule" group:"Stage 2: the training" help:"of --stage2-lr: step (a hundredth in the second half) or cosine"`
 	Stage2Loss      string  `name:"stage2-loss" group:"Stage 2: the training" kinds:"loss"`
 	Stage2Sampler   string  `name:"stage2-sampler" group:"Stage 2: the training" kinds:"sampler" help:"how images are drawn"`
@@ -92,10 +94,10 @@ type Config struct {
 func Recipe(dataset string) Config {
 	c := Config{
 		Method: "phase", Seed: 1, Data: dataset, Imbalance: 1, Profile: string(longtail.Exp), Holdout: .2, MaxPixels: data.MaxPixels, Many: 100, Few: 20, Augment: "crop-flip",
-		Model: "resnet8", Head: "linear", Scale: 30, Precision: "f32",
+		Model: "resnet8", Scale: 30, Precision: "f32",
 		Epochs: 200, Batch: 128, Optimizer: "sgd", LR: .1, Momentum: .9, WeightDecay: 5e-4, Schedule: "multistep", Warmup: 5, LRFactor: .01,
 		Loss: "ce", Stage1Weights: "none", Reduction: string(phase.WeightedMean), Objective: "plain", Sampler: "shuffle",
-		Stage2Epochs: -1, Stage2Schedule: "step", Stage2Loss: "ce", Stage2Sampler: "shuffle", Stage2Augment: "same", Freeze: true, ClassScales: "none", Stage2Weights: "none",
+		Stage2Epochs: -1, Stage2HeadRate: 1, Stage2Schedule: "step", Stage2Loss: "ce", Stage2Sampler: "shuffle", Stage2Augment: "same", Freeze: true, ClassScales: "none", Stage2Weights: "none",
 		Posthoc:   "none",
 		EvalEvery: 1, CheckpointEvery: 1, Device: "cpu",
 	}
@@ -116,7 +118,12 @@ func Recipe(dataset string) Config {
 // depends on other settings (the milestones, the length of stage 2) is left
 // open: Resolve fills it in.
 func Defaults(method, dataset string) (Config, error) {
-	c := Recipe(dataset)
+	return Recipe(dataset).For(method)
+}
+
+// For is c as a method's preset changes it, which may go by the other settings:
+// what is said of the epochs or of the loss is said before.
+func (c Config) For(method string) (Config, error) {
 	p, err := FindPreset(method)
 	if err != nil {
 		return c, err
@@ -131,6 +138,12 @@ func Defaults(method, dataset string) (Config, error) {
 func (c *Config) Resolve() error {
 	if m, err := nn.Resolve(c.Model, nn.Config{Classes: 1}); err == nil && c.Width == 0 {
 		c.Width = m.Width
+	}
+	if c.Head == "" {
+		c.Head = "linear"
+		if c.lossOfCosines() != "" {
+			c.Head = "cosine"
+		}
 	}
 	switch {
 	case !c.TwoStages():
@@ -155,6 +168,9 @@ func (c *Config) Resolve() error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := c.resolveChoose(); err != nil {
+		return err
+	}
 	return c.fillParams()
 }
 
@@ -165,6 +181,17 @@ func (c Config) TwoStages() bool {
 		return c.Stage2Epochs > 0
 	}
 	return c.Stage2Weights != "none" || c.Stage2Loss != "ce" || c.Stage2Sampler != "shuffle" || c.ClassScales != "none" || c.Reinit
+}
+
+// lossOfCosines is the name of a loss of the run that is one of cosines, or "".
+func (c Config) lossOfCosines() string {
+	for _, name := range []string{c.Loss, c.Stage2Loss} {
+		k, err := phase.Losses.Find(name)
+		if _, ok := k.Of.(phase.CosineUser); ok && err == nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // scheduled is the number of epochs that the schedule spans: all, or those of
@@ -221,6 +248,7 @@ func (c *Config) check() error {
 		{name: "lr-factor", v: c.LRFactor, lo: 0, hi: 1, loOpen: true},
 		{name: "stage2-epochs", v: float64(c.Stage2Epochs), lo: 0, hi: float64(c.Epochs)},
 		{name: "stage2-lr", v: c.Stage2LR, lo: 0, hi: inf},
+		{name: "stage2-head-rate", v: c.Stage2HeadRate, lo: 0, hi: inf, loOpen: true},
 		{name: "eval-every", v: float64(c.EvalEvery), lo: 1, hi: inf},
 		{name: "checkpoint-every", v: float64(c.CheckpointEvery), lo: 1, hi: inf},
 	} {
@@ -266,21 +294,14 @@ func (c *Config) check() error {
 			return fmt.Errorf("--stage2-epochs %d: no epoch is left for stage 1, whose features stage 2 freezes", c.Stage2Epochs)
 		case c.ClassScales != "none" && !c.Freeze:
 			return fmt.Errorf("--class-scales %s: goes with --freeze, a factor beside a network that moves means nothing", c.ClassScales)
+		case c.Stage2HeadRate != 1 && c.ClassScales != "with-head":
+			return fmt.Errorf("--stage2-head-rate %g: goes with --class-scales with-head, beside which it is the classifier's", c.Stage2HeadRate)
 		case c.NormShift && !c.Freeze:
 			return fmt.Errorf("--norm-shift: goes with --freeze, without which the statistics move anyway")
 		}
 	}
-	for _, l := range []struct {
-		setting, name string
-		make          func() (phase.Loss, error)
-	}{{"loss", c.Loss, c.Loss1}, {"stage2-loss", c.Stage2Loss, c.Loss2}} {
-		loss, err := l.make()
-		if err != nil {
-			return err
-		}
-		if _, ok := loss.(phase.CosineUser); ok && c.Head != "cosine" {
-			return fmt.Errorf("--%s %s: takes cosines, and the classifier is linear: want --head cosine", l.setting, l.name)
-		}
+	if l := c.lossOfCosines(); l != "" && c.Head != "cosine" {
+		return fmt.Errorf("--head %s: %s is a loss of cosines: want cosine", c.Head, l)
 	}
 	if c.Head == "cosine" && (c.ClassScales != "none" || c.Posthoc != "none") {
 		return fmt.Errorf("--head cosine: --class-scales and --posthoc change the rows and the bias of a linear classifier")

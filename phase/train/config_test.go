@@ -32,7 +32,11 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.SAM, c.Clip = .1, 1 }, "--clip 1"},
 		{func(c *train.Config) { c.Precision = "f16" }, `--precision "f16": want one of f32, bf16`},
 		{func(c *train.Config) { c.Precision, c.Model = "bf16", "mlp" }, "--precision bf16: model mlp keeps no images"},
-		{func(c *train.Config) { c.Loss = "ldam" }, "--loss ldam: takes cosines, and the classifier is linear"},
+		{func(c *train.Config) { c.Stage2HeadRate = 0 }, "--stage2-head-rate 0: want more than 0"},
+		{func(c *train.Config) { c.Stage2HeadRate = .2 }, "--stage2-head-rate 0.2: goes with --class-scales with-head"},
+		{func(c *train.Config) { c.Head, c.Loss = "linear", "ldam" }, "--head linear: ldam is a loss of cosines: want cosine"},
+		{func(c *train.Config) { c.Head, c.Stage2Loss = "linear", "ldam" }, "ldam is a loss of cosines"},
+		{func(c *train.Config) { c.Posthoc, c.Loss = "logit-adjust", "ldam" }, "--head cosine: --class-scales and --posthoc change"},
 		{func(c *train.Config) { c.Device = "cuda" }, `--device "cuda": want one of cpu`},
 	} {
 		c, err := train.Defaults("phase", "fashion")

@@ -105,41 +105,46 @@ func (c Config) posthoc() (Posthoc, error) {
 // A use is a kind that the run names, with its parameters.
 type use struct {
 	params []kind.Param
-	stage1 bool // the first stage depends on it
+	stage  int // 1 or 2, or 3 for what follows training
+}
+
+// has reports whether the kind has the parameter.
+func (u use) has(name string) bool {
+	return slices.ContainsFunc(u.params, func(p kind.Param) bool { return p.Name == name })
 }
 
 // uses lists the kinds that the run names, and checks their parameters.
 func (c Config) uses() (all []use, err error) {
-	add := func(stage1 bool, params []kind.Param, e error) {
-		all = append(all, use{params, stage1})
+	add := func(stage int, params []kind.Param, e error) {
+		all = append(all, use{params, stage})
 		if err == nil {
 			err = e
 		}
 	}
 	name := func(n string) bool { return n != "none" }
 	k, e := find(phase.Losses, "loss", c.Loss, c)
-	add(true, k, e)
+	add(1, k, e)
 	k, e = find(Objectives, "objective", c.Objective, c)
-	add(true, k, e)
+	add(1, k, e)
 	k, e = find(Samplers, "sampler", c.Sampler, c)
-	add(true, k, e)
+	add(1, k, e)
 	if name(c.Stage1Weights) {
 		k, e = find(phase.Weightings, "stage1-weights", c.Stage1Weights, c)
-		add(true, k, e)
+		add(1, k, e)
 	}
 	if c.TwoStages() {
 		k, e = find(phase.Losses, "stage2-loss", c.Stage2Loss, c)
-		add(false, k, e)
+		add(2, k, e)
 		k, e = find(Samplers, "stage2-sampler", c.Stage2Sampler, c)
-		add(false, k, e)
+		add(2, k, e)
 		if name(c.Stage2Weights) {
 			k, e = find(phase.Weightings, "stage2-weights", c.Stage2Weights, c)
-			add(false, k, e)
+			add(2, k, e)
 		}
 	}
 	if name(c.Posthoc) {
 		k, e = find(Posthocs, "posthoc", c.Posthoc, c)
-		add(false, k, e)
+		add(3, k, e)
 	}
 	return all, err
 }
@@ -157,20 +162,18 @@ func find[T any](t *kind.Table[T], setting, name string, c Config) ([]kind.Param
 // Knows reports whether some kind that the run names has the parameter.
 func (c Config) Knows(name string) bool {
 	all, _ := c.uses()
-	return slices.ContainsFunc(all, func(u use) bool {
-		return slices.ContainsFunc(u.params, func(p kind.Param) bool { return p.Name == name })
-	})
+	return slices.ContainsFunc(all, func(u use) bool { return u.has(name) })
 }
 
 // fillParams makes Params those of the kinds that the run names, each with its
 // value: what was left open is what the kind usually has. Where two of the kinds
-// differ in that, it stays open, and each has its own.
+// differ in that, it stays open, and each has its own. So does what is chosen.
 func (c *Config) fillParams() error {
 	all, err := c.uses()
 	if err != nil {
 		return err
 	}
-	p, differ := Params{}, map[string]bool{}
+	p, open := Params{}, map[string]bool{}
 	for _, u := range all {
 		for _, q := range u.params {
 			text, given := c.Params[q.Name]
@@ -178,12 +181,15 @@ func (c *Config) fillParams() error {
 				text = fmt.Sprint(q.Usual)
 			}
 			if other, ok := p[q.Name]; ok && other != text {
-				differ[q.Name] = true
+				open[q.Name] = true
 			}
 			p[q.Name] = text
 		}
 	}
-	maps.DeleteFunc(p, func(name, _ string) bool { return differ[name] || slices.Contains(shared, name) })
+	for _, x := range c.choices(0) {
+		open[x.name] = true
+	}
+	maps.DeleteFunc(p, func(name, _ string) bool { return open[name] || slices.Contains(shared, name) })
 	c.Params = p
 	return nil
 }

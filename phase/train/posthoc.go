@@ -1,8 +1,13 @@
 package train
 
 import (
+	"context"
+	"fmt"
+
+	"phase/autograd"
 	"phase/nn"
 	"phase/phase/kind"
+	"phase/tensor"
 )
 
 // A Posthoc changes a trained linear classifier without training it.
@@ -10,15 +15,55 @@ type Posthoc interface {
 	// Apply changes the classifier in place. counts are the training images of
 	// each class.
 	Apply(h *nn.Linear, counts []int)
-	// Candidates lists what the calibration images are to choose from; nil takes
-	// the Posthoc as it is.
-	Candidates() []Posthoc
+	// Choose is what its parameters are chosen from on the calibration images if
+	// nothing says what they are, as --choose has it; "" leaves them as they
+	// usually are.
+	Choose() string
 	// Score is how good logits of calibration images (n rows of len(counts)) are;
-	// the candidate with the highest is chosen, the first of equals.
-	Score(logits []float32, labels, counts []int) float64
+	// the highest is the best.
+	Score(logits []float32, labels, counts []int) (float64, error)
 	// String says what it is, with its parameter: "tau-norm 0.7".
 	String() string
 }
 
 // Posthocs is the table of what can be done to a trained classifier.
 var Posthocs = &kind.Table[Posthoc]{What: "posthoc"}
+
+// adjust changes the trained classifier without training it, where the run says
+// so, and evaluates it once more. It is a stage of no epochs.
+func (r *run) adjust(ctx context.Context) error {
+	if r.c.Posthoc == "none" {
+		return nil
+	}
+	head := r.model.Head().(*nn.Linear)
+	if r.c.choices(3) != nil {
+		x, labels, err := r.features(ctx, r.s.Calibration, false, 0)
+		if err != nil {
+			return err
+		}
+		back := put(head)
+		err = r.choose(3, func(c Config) (float64, error) {
+			defer back()
+			p, err := c.posthoc()
+			if err != nil {
+				return 0, err
+			}
+			p.Apply(head, r.s.Counts)
+			pass := r.c.pass()
+			return p.Score(tensor.Data[float32](head.Forward(&pass, autograd.Const(x)).Value), labels, r.s.Counts)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p, err := r.c.posthoc()
+	if err != nil {
+		return err
+	}
+	p.Apply(head, r.s.Counts)
+	if r.last, err = r.evaluate(ctx); err != nil {
+		return err
+	}
+	r.stages = append(r.stages, StageResult{Name: fmt.Sprint(p), Accuracy: summary(r.last)})
+	return nil
+}

@@ -63,6 +63,7 @@ type Result struct {
 	Stages          []StageResult         `json:"stages"`
 	Accuracy        longtail.Accuracy     `json:"accuracy"`
 	Best            Best                  `json:"best"`
+	Chosen          []Chosen              `json:"chosen,omitempty"`      // on the calibration images
 	Calibration     *longtail.Calibration `json:"calibration,omitempty"` // results before it have none
 	Margins         []longtail.Margin     `json:"margins,omitempty"`     // by class
 	Seconds         float64               `json:"seconds"`

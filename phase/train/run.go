@@ -68,6 +68,7 @@ type run struct {
 	saved   int               // the epoch after which the checkpoint was written
 	last    longtail.Accuracy // what the last evaluation found, by class
 	weights *weights          // of the present stage; nil weighs all alike
+	chosen  []Chosen          // on the calibration images so far
 
 	// What the present stage does, made by enter.
 	loss   phase.Loss
@@ -287,6 +288,9 @@ func (r *run) enterParts2(params optim.Params) optim.Params {
 	for _, v := range nn.Params(r.model.Head()) {
 		ofHead[v] = r.c.ClassScales != "alone"
 	}
+	for i := range params {
+		params[i].Rate = r.c.Stage2HeadRate
+	}
 	return slices.DeleteFunc(params, func(p optim.Param) bool { return !ofHead[p.Var] })
 }
 
@@ -306,53 +310,63 @@ func (r *run) enterStage2() error {
 // epoch trains one epoch, from the step where it stands, and ends with a
 // checkpoint.
 func (r *run) epoch(ctx context.Context) error {
-	if r.at.Step == 0 {
-		if r.at.Epoch == r.c.firstOfStage2() && r.c.Stage2Epochs > 0 && r.at.Epoch > 0 {
-			if err := r.enterStage2(); err != nil {
-				return err
-			}
-		}
-		if err := r.weigh(ctx); err != nil {
+	if r.at.Step == 0 && r.at.Epoch == r.c.firstOfStage2() && r.c.Stage2Epochs > 0 && r.at.Epoch > 0 {
+		if err := r.chooseStage2(ctx); err != nil {
 			return r.stopped(err)
+		}
+		if err := r.enterStage2(); err != nil {
+			return err
+		}
+	}
+	lr, err := r.train(ctx)
+	if err != nil {
+		return r.stopped(err)
+	}
+	return r.endEpoch(lr)
+}
+
+// train takes the steps of the present epoch that are left.
+func (r *run) train(ctx context.Context) (lr float64, err error) {
+	if r.at.Step == 0 {
+		if err := r.weigh(ctx); err != nil {
+			return 0, err
 		}
 	}
 	loader, err := r.loader(ctx)
 	if err != nil {
-		return r.stopped(err)
+		return 0, err
 	}
 	beside, done := r.beside(ctx, loader)
 	defer done()
 	lr, steps := r.c.LearningRate(r.at.Epoch), loader.Len()
 	began, before, seen := time.Now(), r.at.Seconds, r.at.Seen
-	spent := func() float64 { return before + time.Since(began).Seconds() }
+	defer func() { r.at.Seconds = before + time.Since(began).Seconds() }()
 	for batch, err := range loader.Epoch(ctx, r.at.Epoch, r.at.Step) {
 		if err != nil {
-			r.at.Seconds = spent()
-			return r.stopped(err)
+			return 0, err
 		}
 		step := r.stepOn(batch)
 		if err := beside(step); err != nil {
-			r.at.Seconds = spent()
-			return r.stopped(err)
+			return 0, err
 		}
 		loss, right, err := r.step(step, lr)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		n := batch.Y.Size()
 		r.at.Step, r.at.Loss, r.at.Right, r.at.Seen = r.at.Step+1, r.at.Loss+loss*float64(n), r.at.Right+right, r.at.Seen+n
 		r.o.Report(Event{Stage: r.stage(), Epoch: r.at.Epoch + 1, Epochs: r.c.Epochs, Step: r.at.Step, Steps: steps, Loss: loss,
 			ImagesPerSecond: float64(r.at.Seen-seen) / time.Since(began).Seconds()})
 		if ctx.Err() != nil && r.at.Step < steps {
-			r.at.Seconds = spent()
-			return r.stopped(ctx.Err())
+			return 0, ctx.Err()
 		}
 	}
-	return r.endEpoch(lr, spent())
+	return lr, nil
 }
 
 // endEpoch evaluates, records and saves, and moves on to the next epoch.
-func (r *run) endEpoch(lr, seconds float64) error {
+func (r *run) endEpoch(lr float64) error {
+	seconds := r.at.Seconds
 	e := Epoch{Schema: Schema, Stage: r.stage(), Epoch: r.at.Epoch + 1, LR: lr, Seconds: seconds,
 		Loss: r.at.Loss / float64(r.at.Seen), TrainAccuracy: float64(r.at.Right) / float64(r.at.Seen), ImagesPerSecond: float64(r.at.Seen) / seconds}
 	last := e.Epoch == r.c.Epochs || e.Epoch == r.c.firstOfStage2()
@@ -531,7 +545,7 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 		Schema: Schema, Method: r.c.Method, Data: r.c.Data, Imbalance: r.c.Imbalance, Model: r.c.Model, Width: r.c.Width, Seed: r.c.Seed,
 		Device:      kernels.For(r.opt.Parameters()[0].Var.Value).String(),
 		TrainImages: r.s.Train.Len(), TestImages: r.s.Test.Len(), SkippedImages: len(r.s.Skipped), Classes: len(r.s.Counts), Counts: r.s.Counts,
-		Stages: r.stages, Accuracy: r.last, Seconds: r.at.Total,
+		Stages: r.stages, Accuracy: r.last, Chosen: r.chosen, Seconds: r.at.Total,
 	}
 	scores, err := r.scores(context.Background()) // an interrupt came before or does not come
 	if err != nil {
@@ -556,7 +570,9 @@ func (r *run) finish(ctx context.Context) (*Result, error) {
 	}
 	slices.Sort(rates)
 	res.ImagesPerSecond = rates[len(rates)/2]
-	if err := saveModel(r.dir.file(ModelFile), r.c, r.s, r.model); err != nil {
+	settled := r.c
+	settled.Choose = "" // what was chosen is among the parameters
+	if err := saveModel(r.dir.file(ModelFile), settled, r.s, r.model); err != nil {
 		return nil, err
 	}
 	if err := r.writeWeights(); err != nil {
@@ -584,53 +600,4 @@ func (r *run) fold() {
 		}
 	}
 	r.scales = nil
-}
-
-// adjust changes the trained classifier without training it, where the run says
-// so, and evaluates it once more. It is a stage of no epochs.
-func (r *run) adjust(ctx context.Context) error {
-	p, err := r.c.posthoc()
-	if err != nil || p == nil {
-		return err
-	}
-	head := r.model.Head().(*nn.Linear)
-	if from := p.Candidates(); from != nil {
-		if p, err = r.choose(ctx, head, from); err != nil {
-			return err
-		}
-	}
-	p.Apply(head, r.s.Counts)
-	if r.last, err = r.evaluate(ctx); err != nil {
-		return err
-	}
-	r.stages = append(r.stages, StageResult{Name: p.String(), Accuracy: summary(r.last)})
-	return nil
-}
-
-// choose is the candidate with the highest score on the calibration images.
-func (r *run) choose(ctx context.Context, head *nn.Linear, from []Posthoc) (Posthoc, error) {
-	if r.s.Calibration == nil {
-		return nil, fmt.Errorf("--posthoc %s: its parameter is chosen on calibration images: --calibration keeps a share of the training images apart", r.c.Posthoc)
-	}
-	x, labels, err := r.features(ctx, r.s.Calibration, false, 0)
-	if err != nil {
-		return nil, err
-	}
-	w, b := slices.Clone(tensor.Data[float32](head.Weight.Value)), slices.Clone(tensor.Data[float32](head.Bias.Value))
-	best, most := Posthoc(nil), math.Inf(-1)
-	for _, p := range from {
-		p.Apply(head, r.s.Counts)
-		pass := r.c.pass()
-		logits := head.Forward(&pass, autograd.Const(x)).Value
-		if score := p.Score(tensor.Data[float32](logits), labels, r.s.Counts); score > most {
-			best, most = p, score
-		}
-		copy(tensor.Data[float32](head.Weight.Value), w)
-		copy(tensor.Data[float32](head.Bias.Value), b)
-	}
-	if best == nil {
-		return nil, fmt.Errorf("--posthoc %s: no candidate has a score that is a number", r.c.Posthoc)
-	}
-	r.o.Report(Event{Stage: best.String(), Epoch: r.c.Epochs, Epochs: r.c.Epochs, Note: fmt.Sprintf("chosen on %d calibration images, with a score of %.4g", len(labels), most)})
-	return best, nil
 }

@@ -99,6 +99,10 @@ func TestResumeIsBitEqual(t *testing.T) {
 		"reinitialised":     func(c *train.Config) { c.Reinit = true },
 		"rare checkpoints":  func(c *train.Config) { c.CheckpointEvery = 3 },
 		"class-balanced ce": func(c *train.Config) { c.Stage1Weights = "effective" },
+		"chosen": func(c *train.Config) {
+			c.Calibration, c.Choose, c.Stage2Augment, c.Posthoc = .2, "alpha=0,1 gamma=0,1", "none", "tau-norm"
+		},
+		"scales beside the head": func(c *train.Config) { c.ClassScales, c.Stage2HeadRate, c.NormShift = "with-head", .2, true },
 	} {
 		if testing.Short() && name != "frozen" && name != "whole, recomputed, SAM" {
 			continue
@@ -295,41 +299,5 @@ func TestModelRoundTrip(t *testing.T) {
 	}
 	if fmt.Sprint(got.Confusion) != fmt.Sprint(want.Accuracy.Confusion) {
 		t.Errorf("the model read back predicts otherwise: %v, trained %v", got.Confusion, want.Accuracy.Confusion)
-	}
-}
-
-// Every preset trains, in its stages, and ends with every file of a run.
-func TestPresets(t *testing.T) {
-	for i, p := range train.Presets() {
-		if testing.Short() && i > 1 {
-			break
-		}
-		t.Run(p.Name, func(t *testing.T) {
-			c, err := train.Defaults(p.Name, "fashion")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 32, 60
-			if err := c.Resolve(); err != nil {
-				t.Fatal(err)
-			}
-			s, err := train.OpenSource(t.Context(), c, nil, 0, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			dir := filepath.Join(t.TempDir(), "run")
-			r := mustRun(t, c, s, train.Options{Dir: dir})
-			if want := 1 + min(c.Stage2Epochs, 1); len(r.Stages) != want {
-				t.Errorf("%d stages, want %d", len(r.Stages), want)
-			}
-			for _, f := range []string{train.ConfigFile, train.MetricsFile, train.CheckpointFile, train.ModelFile, train.WeightsFile, train.ResultFile} {
-				if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
-					t.Error(err)
-				}
-			}
-			if back, err := train.ReadConfig(dir); err != nil || len(back.Differences(c)) > 0 {
-				t.Errorf("config.json reads back as %v, %v", back.Differences(c), err)
-			}
-		})
 	}
 }

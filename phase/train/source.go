@@ -49,6 +49,9 @@ func OpenSource(ctx context.Context, c Config, dirs []string, cache int64, progr
 	if c.Calibration > 0 {
 		var apart []int
 		index, apart = split(index, labels, s.Counts, c.Calibration)
+		if len(apart) == 0 {
+			return nil, fmt.Errorf("--calibration %g of %s: every class has one image, and none to spare", c.Calibration, c.Data)
+		}
 		s.Calibration = data.Subset(pair.Train, apart)
 		s.Counts = make([]int, len(have))
 		for _, i := range index {

@@ -37,7 +37,7 @@ func (c Config) forks(epoch int) bool {
 func (c Config) Stage1(n int) map[string]string {
 	s := map[string]string{}
 	apart := []string{"method", "epochs", "lr", "lr-factor", "schedule", "warmup", "milestones", "eval-every", "checkpoint-every", "many", "few", "device",
-		"freeze", "norm-shift", "reinit", "class-scales", "recompute", "features-augment", "feature-passes", "posthoc"}
+		"freeze", "norm-shift", "reinit", "class-scales", "recompute", "features-augment", "feature-passes", "posthoc", "choose"}
 	if c.Stage1Weights == "none" && c.Objective == "plain" {
 		apart = append(apart, "reduction")
 	}
@@ -54,7 +54,7 @@ func (c Config) Stage1(n int) map[string]string {
 	all, _ := c.uses() // checked by Resolve
 	for _, u := range all {
 		for _, p := range u.params {
-			if text, ok := c.Params[p.Name]; ok && u.stage1 {
+			if text, ok := c.Params[p.Name]; ok && u.stage == 1 {
 				s[p.Name] = text
 			}
 		}
