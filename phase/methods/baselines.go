@@ -2,22 +2,22 @@ package methods
 
 import "phase/phase/train"
 
+// The methods of this file have one stage and one loss.
+
 func init() {
-	train.AddPreset(
-		train.Preset{Name: "ce", Doc: "cross-entropy, one stage", Set: func(*train.Config) {}},
-		train.Preset{Name: "focal", Doc: "focal loss with gamma 1 (Lin et al., ICCV 2017; LDAM's setting), one stage", Set: func(c *train.Config) { c.Loss = "focal" }},
-		train.Preset{Name: "label-smoothing", Doc: "cross-entropy with labels smoothed by 0.1 (Szegedy et al., CVPR 2016), one stage", Set: func(c *train.Config) { c.Loss = "label-smoothing" }},
-		train.Preset{Name: "drw", Doc: "cross-entropy, its weights deferred: effective numbers from the first milestone on (Cao et al., NeurIPS 2019), the whole network throughout", Set: func(c *train.Config) {
-			c.Stage2Weights = "effective"
-			c.Whole()
-		}},
-		train.Preset{Name: "area", Doc: "cross-entropy, then AREA's class weights, recomputed every epoch (Chen et al., ICCV 2023), the whole network throughout", Set: func(c *train.Config) {
-			c.Stage2Weights, c.Recompute = "area", true
-			c.Whole()
-		}},
-		train.Preset{Name: "cb", Doc: "cross-entropy weighted by effective numbers of samples (Cui et al., CVPR 2019), one stage", Set: func(c *train.Config) { c.Stage1Weights = "effective" }},
-		train.Preset{Name: "cb-focal", Doc: "focal loss with gamma 1, weighted by effective numbers (Cui et al., CVPR 2019), one stage", Set: func(c *train.Config) {
-			c.Loss, c.Stage1Weights = "focal", "effective"
-		}},
-	)
+	for _, p := range []struct{ name, doc, loss, weights string }{
+		{"ce", "cross-entropy", "ce", "none"},
+		{"focal", "focal loss with gamma 1 (Lin et al., ICCV 2017; LDAM's setting)", "focal", "none"},
+		{"label-smoothing", "cross-entropy with labels smoothed by 0.1 (Szegedy et al., CVPR 2016)", "label-smoothing", "none"},
+		{"cs-ce", "cross-entropy weighted by inverse frequency (cost-sensitive learning, as compared by Zhang et al., AAAI 2021)", "ce", "inverse"},
+		{"cb", "cross-entropy weighted by effective numbers of samples (Cui et al., CVPR 2019)", "ce", "effective"},
+		{"cb-focal", "focal loss with gamma 1, weighted by effective numbers (Cui et al., CVPR 2019)", "focal", "effective"},
+		{"ldam", "label-distribution-aware margins on cosines (LDAM, Cao et al., NeurIPS 2019)", "ldam", "none"},
+		{"balanced-softmax", "cross-entropy of logits plus the logarithms of the counts (Ren et al., NeurIPS 2020)", "balanced-softmax", "none"},
+		{"logit-adjust", "cross-entropy of logits plus the logarithms of the classes' shares (Menon et al., ICLR 2021)", "logit-adjust", "none"},
+		{"vs", "cross-entropy of logits scaled and shifted by class (vector scaling, Kini et al., NeurIPS 2021)", "vs", "none"},
+		{"las", "label-aware smoothing, more for the frequent classes (Zhong et al., CVPR 2021)", "las", "none"},
+	} {
+		train.AddPreset(train.Preset{Name: p.name, Doc: p.doc + ", one stage", Set: func(c *train.Config) { c.Loss, c.Stage1Weights = p.loss, p.weights }})
+	}
 }

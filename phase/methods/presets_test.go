@@ -16,14 +16,19 @@ import (
 // tiny is a run of a tenth of a second with a preset.
 func tiny(t *testing.T, preset string, change func(*train.Config)) (train.Config, *train.Source) {
 	t.Helper()
-	c, err := train.Defaults(preset, "fashion")
+	given := func(c *train.Config) {
+		c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 16, 60
+		if change != nil {
+			change(c)
+		}
+	}
+	c := train.Recipe("fashion")
+	given(&c)
+	c, err := c.For(preset)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 16, 60
-	if change != nil {
-		change(&c)
-	}
+	given(&c)
 	if err := c.Resolve(); err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +40,15 @@ func tiny(t *testing.T, preset string, change func(*train.Config)) (train.Config
 }
 
 // Every preset trains, on either number of processors, with workers or without,
-// and interrupted or not, to the same bits.
+// and interrupted or not, to the same bits, and ends with every file of a run.
 func TestPresets(t *testing.T) {
 	for _, p := range train.Presets() {
 		t.Run(p.Name, func(t *testing.T) {
 			c, s := tiny(t, p.Name, nil)
+			var dir string
 			run := func(procs, workers, every int) (model []byte, r *train.Result) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-				dir := filepath.Join(t.TempDir(), "run")
+				dir = filepath.Join(t.TempDir(), "run")
 				for resume := false; r == nil; resume = true {
 					ctx, cancel := context.WithCancel(t.Context())
 					steps := 0
@@ -74,6 +80,26 @@ func TestPresets(t *testing.T) {
 				if whole.Stages[i].Loss != parts.Stages[i].Loss {
 					t.Errorf("stage %d: loss %g, want %g", i+1, parts.Stages[i].Loss, whole.Stages[i].Loss)
 				}
+			}
+			stages := 1 + min(c.Stage2Epochs, 1)
+			if c.Posthoc != "none" {
+				stages++
+			}
+			if len(whole.Stages) != stages {
+				t.Errorf("%d stages, want %d", len(whole.Stages), stages)
+			}
+			for _, f := range []string{train.ConfigFile, train.MetricsFile, train.CheckpointFile, train.ModelFile, train.WeightsFile, train.ResultFile} {
+				if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
+					t.Error(err)
+				}
+			}
+			if back, err := train.ReadConfig(dir); err != nil || len(back.Differences(c)) > 0 {
+				t.Errorf("config.json reads back as %v, %v", back.Differences(c), err)
+			}
+			if m, err := train.LoadModel(dir); err != nil {
+				t.Error(err)
+			} else if a, err := m.Evaluate(t.Context(), s.Test, c.Thresholds(), 0); err != nil || a.Overall != whole.Accuracy.Overall {
+				t.Errorf("the model's accuracy is %v, %v, the result's %v", a.Overall, err, whole.Accuracy.Overall)
 			}
 		})
 	}
