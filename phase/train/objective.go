@@ -87,9 +87,9 @@ type Step struct {
 
 	Epoch, Epochs int // of the stage, counted from 0
 
-	By   phase.Loss
-	Mean bool   // the reduction divides by n, not by the sum of weights
-	Seed uint64 // of Rand
+	By   phase.Loss // the run's loss, behind Each and Loss
+	Mean bool       // the reduction divides by n, not by the sum of weights
+	Seed uint64     // of Rand
 }
 
 // Progress is how much of the stage is over, 0 to below 1.
