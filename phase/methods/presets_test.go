@@ -43,6 +43,9 @@ func tiny(t *testing.T, preset string, change func(*train.Config)) (train.Config
 // and interrupted or not, to the same bits, and ends with every file of a run.
 func TestPresets(t *testing.T) {
 	for _, p := range train.Presets() {
+		if c, err := train.Defaults(p.Name, "fashion"); err == nil && testing.Short() && c.Objective == "plain" {
+			continue // no other code than package train's own tests have run
+		}
 		t.Run(p.Name, func(t *testing.T) {
 			c, s := tiny(t, p.Name, nil)
 			var dir string
