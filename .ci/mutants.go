@@ -354,7 +354,7 @@ var mutants = []mutant{
 		{"optim/sam.go", "k.AXPY(a, kernels", "k.AXPY(o.Rho/(Params{p}.GradNorm()+1e-12), kernels"},
 	}},
 	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
-		{"phase/train/run.go", "true, pass > 0, s.seed", "true, false, seed"},
+		{"phase/train/run.go", "true, pass > 0, s.Seed", "true, false, s.Seed"},
 	}},
 	{"nesterov-forgotten-cpu", "kernels/cpu TestConformance/.*/SGD", []edit{
 		{"kernels/cpu/update.go", "if p.Nesterov {", "if p.Nesterov && p.First {"},
@@ -405,7 +405,7 @@ var mutants = []mutant{
 		{"phase/data/loader.go", "i, first+k)", "i, first)"},
 	}},
 	{"augmentation-drawn-for-a-worker", "phase/data", []edit{
-		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, position)\n", ""},
+		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, at)\n", ""},
 		{"phase/data/loader.go", "\tr := rand.New(&pcg)\n\treturn", "\tr := rand.New(&pcg)\n\tseedStream(&pcg, l.Seed, epoch, 0)\n\treturn"},
 	}},
 	{"padding-after-normalisation", "phase/data", []edit{
