@@ -30,9 +30,12 @@ import (
 // taken as a constant (SimSiam).
 //
 // The second batch has class j with a probability proportional to N_j^(1-q). The
-// paper's is drawn in reverse, q = 2; its program draws images by N_j^-q with q 0
-// or 0.2, nearly as they come. That program's k is 1 or 1.2 and its γ 1 to 10, by
-// data set. As there, λ is not corrected where a box hangs over the edge.
+// paper's is drawn in reverse, q = 2, as BBN's; but with k = 1.2 a class then counts
+// as N_j^-2.2 in it, and nothing but the rarest is learned. Its program draws
+// images with N_j^-q and q 0 or 0.2, nearly as they come. The values here are those
+// of that program for CIFAR-100 at imbalance 100: q 0, k 1.2, γ 4; for other sets
+// its k is 1 or 1.2 and its γ 1 to 10. As there, λ is not corrected where a box
+// hangs over the edge.
 type glmc struct {
 	Alpha       float64 `name:"mix-alpha" range:"0.05.." help:"of the proportion in which two images are mixed, which is drawn from Beta(alpha, alpha)"`
 	Consistency float64 `name:"consistency" range:"0.." help:"GLMC's gamma, the weight of the similarity of two views"`
@@ -135,8 +138,8 @@ func cosine(a, b *autograd.Var) *autograd.Var {
 }
 
 func init() {
-	train.Objectives.Add(kind.Kind[train.Objective]{Name: "glmc", Doc: "two mixtures of a batch and a resampled one, two heads and their consistency (Du et al., CVPR 2023)", Of: glmc{1, 4, 1.2, 2}})
-	train.AddPreset(train.Preset{Name: "glmc", Doc: "global and local mixture consistency: mixup and CutMix with images drawn in reverse, a head for each of two losses, views that must agree; at a cosine rate from 0.01, weight decay 5e-3, batch 64 as its program has it (Du et al., CVPR 2023), one stage", Set: func(c *train.Config) {
+	train.Objectives.Add(kind.Kind[train.Objective]{Name: "glmc", Doc: "two mixtures of two batches, two heads and their consistency (Du et al., CVPR 2023)", Of: glmc{1, 4, 1.2, 0}})
+	train.AddPreset(train.Preset{Name: "glmc", Doc: "global and local mixture consistency: mixup and CutMix of two batches, a head for each of two losses, views that must agree; at a cosine rate from 0.01, weight decay 5e-3, batch 64 as its program has it (Du et al., CVPR 2023), one stage", Set: func(c *train.Config) {
 		c.Objective = "glmc"
 		c.LR, c.Schedule, c.Warmup, c.WeightDecay, c.Batch = .01, "cosine", 0, 5e-3, 64
 	}})

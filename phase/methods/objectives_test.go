@@ -388,7 +388,8 @@ func TestSecondBatches(t *testing.T) {
 		want      func(n float64) float64 // by which classes of n images are drawn
 	}{
 		{"bbn", nil, func(n float64) float64 { return 1 / n }},
-		{"glmc", nil, func(n float64) float64 { return 1 / n }},
+		{"glmc", nil, func(n float64) float64 { return n }},
+		{"glmc", map[string]string{"resample": "2"}, func(n float64) float64 { return 1 / n }},
 		{"glmc", map[string]string{"resample": "0.2"}, func(n float64) float64 { return math.Pow(n, .8) }},
 		{"l2rw", nil, func(float64) float64 { return 1 }},
 	} {
