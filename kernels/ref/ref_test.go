@@ -126,6 +126,10 @@ func TestCurves(t *testing.T) {
 		b.MapGrad(f, acc(dx), x, y, dy)
 		slopes(t, "map", func() float64 { b.Map(f, y, x); return dot(y, dy) }, x, dx, 1e-8)
 	}
+	tiny := zeros(1)
+	b.Map(kernels.Log, tiny, tensor.Of([]float64{0x1p-1040}, 1))
+	near(t, "log of a subnormal number", tensor.Values(tiny)[0], -1040*math.Ln2, 1e-15)
+
 	x := tensor.Of([]float64{math.NaN(), 0, -1}, 3)
 	y, dx := zeros(3), zeros(3)
 	b.Map(kernels.ReLU, y, x)
