@@ -61,6 +61,13 @@ func (tol Tolerance) of(d tensor.DType) float64 {
 // GOMAXPROCS while it runs, so tests that run beside it in parallel would
 // disturb one another.
 func Run(t *testing.T, b kernels.Backend, tol Tolerance, named ...string) {
+	RunSmall(t, b, tol, math.MaxInt, named...)
+}
+
+// RunSmall is Run without the calls whose operands have more than limit elements
+// in all: what a slow machine, a simulated one, can do. Each method has some call
+// of at most 100.
+func RunSmall(t *testing.T, b kernels.Backend, tol Tolerance, limit int, named ...string) {
 	if b.String() == "" {
 		t.Error("String is empty")
 	}
@@ -75,8 +82,24 @@ func Run(t *testing.T, b kernels.Backend, tol Tolerance, named ...string) {
 		if !slices.Contains(methods(), m) {
 			t.Errorf("kernels.Backend has no method %s to test", m)
 		}
-		t.Run(m, func(t *testing.T) { check(t, b, tol, ofMethod(all, m)) })
+		t.Run(m, func(t *testing.T) {
+			cs := slices.DeleteFunc(ofMethod(all, m), func(c call) bool { return c.elements() > limit })
+			if len(cs) == 0 {
+				t.Errorf("no call of %s has operands of %d elements or fewer", m, limit)
+			}
+			check(t, b, tol, cs)
+		})
 	}
+}
+
+// elements is how many elements the operands of a call have in all.
+func (c call) elements() (n int) {
+	o := newOperands(mode{memo: map[draw][]float64{}}, tensor.CPU)
+	c.args(o)
+	for _, x := range o.held {
+		n += x.t.Size()
+	}
+	return n
 }
 
 // methods lists the methods of kernels.Backend that compute.
