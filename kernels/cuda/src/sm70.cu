@@ -1,0 +1,11 @@
+// Everything that the backend needs, for GPUs from Volta on.
+#include "image.h"
+#include "index.h"
+#include "loss.h"
+#include "norm.h"
+#include "pointwise.h"
+#include "pool.h"
+#include "product.h"
+#include "reduce.h"
+#include "strided.h"
+#include "update.h"
