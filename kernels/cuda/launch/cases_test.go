@@ -170,6 +170,19 @@ func TestNormOfNothing(t *testing.T) {
 	}, numbers(r, tensor.F32, 0, 3), numbers(r, tensor.F32, 3), numbers(r, tensor.F32, 3), numbers(r, tensor.F32, 0, 3), numbers(r, tensor.F32, 3), numbers(r, tensor.F32, 3))
 }
 
+// A channel whose first number is infinite has a mean all the same.
+func TestNormFromInfinity(t *testing.T) {
+	x := tensor.New(simulated, tensor.F32, 3, 2)
+	mean, variance, one := tensor.New(simulated, tensor.F32, 2), tensor.New(simulated, tensor.F32, 2), tensor.Of([]float32{1, 1}, 2).To(simulated)
+	b := simulator(false)
+	b.Copy(x, tensor.Of([]float32{float32(math.Inf(1)), 1, 2, 2, 3, 3}, 3, 2).To(simulated))
+	b.BatchNorm(kernels.BatchNorm{}, tensor.Like(x), mean, variance, x, one, one, nil)
+	m, v := tensor.Values(mean), tensor.Values(variance)
+	if !math.IsInf(m[0], 1) || !math.IsNaN(v[0]) || m[1] != 2 || math.Abs(v[1]-2./3) > 1e-6 {
+		t.Errorf("means %v and variances %v, want [+Inf 2] and [NaN 2/3]", m, v)
+	}
+}
+
 // A table moves all its parameters as SGD moves each.
 func TestSGDTable(t *testing.T) {
 	r := generator()

@@ -53,17 +53,18 @@ type Memory interface {
 }
 
 // Backend is the methods of kernels.Backend that compute. Tensors live in Memory.
-// With TF32, products and convolutions of F32 and BF16 go through tensor cores,
-// which compute capability 8.0 brings: the factors are rounded to ten bits behind
-// the point, the sums are single precision.
+// With Cores, products and convolutions of F32 and BF16 go through tensor cores,
+// which compute capability 8.0 brings: their factors are rounded to TF32, ten bits
+// behind the point, and added up in single precision. Numbers in BF16 keep every
+// bit.
 type Backend struct {
 	Machine Machine
-	TF32    bool
+	Cores   bool
 }
 
 // run does what f plans.
 func (b Backend) run(f func(w *Work)) {
-	w := Work{cores: b.TF32}
+	w := Work{cores: b.Cores}
 	f(&w)
 	if len(w.Launches) > 0 {
 		b.Machine.Run(&w)

@@ -31,7 +31,7 @@ func (s strip) args() []Arg { return []Arg{whole(s.rows), whole(s.c), whole(s.ea
 // only maps.
 const (
 	sumRows = 16
-	mapRows = 4
+	mapRows = 8
 )
 
 func summing(x *tensor.Tensor) strip {

@@ -41,8 +41,8 @@ var simulated = func() *gpu {
 	return g
 }()
 
-// A test that runs kernels makes its own Backend of it.
-func simulator(tf32 bool) backend { return backend{Backend{simulated, tf32}, simulated} }
+// simulator is its backend, with tensor cores or without.
+func simulator(cores bool) backend { return backend{Backend{simulated, cores}, simulated} }
 
 // backend is a whole kernels.Backend.
 type backend struct {

@@ -41,7 +41,7 @@ func (t tile) blocks(m, n int) int { return ceil(m, t.m) * ceil(n, t.n) }
 // largest tiles have twice the threads.
 func (w *Work) product(kernel, variant string, t tile, d tensor.DType, m, n, depth int, args ...Arg) {
 	if w.cores && d != tensor.F64 {
-		kernel += "_tf32" + variant
+		kernel += "_core" + variant
 		if t.m == 128 {
 			t.threads *= 2
 		}

@@ -148,9 +148,9 @@ DEVICE void softmax_loss(T *loss, T *slope, const T *x, label at, T weight, cons
 			bool top = j == r.top;
 			Class c = class_of(f, r, x[j], top);
 			Term u = term(f, j == at, c);
-			double d = u.a * c.q + u.b - c.p * others;
-			if (!top) d = u.derivative(c) - c.p * (others + a) - times(b, exponential(x[j] - r.next - r.others)); // p_j over the first's q
 			if (pass == 1) {
+				double d = u.a * c.q + u.b - c.p * others;
+				if (!top) d = u.derivative(c) - c.p * (others + a) - times(b, exponential(x[j] - r.next - r.others)); // p_j over the first's q
 				slope[j] = weight * d;
 				continue;
 			}
@@ -164,11 +164,11 @@ DEVICE void softmax_loss(T *loss, T *slope, const T *x, label at, T weight, cons
 		}
 		if (pass == 1) break;
 		sum = sum_of_lanes(sum);
+		if (lane() == 0) *loss = weight * sum;
 		others = sum_of_lanes(others);
 		a = sum_of_lanes(a); // one lane's, zero in the others
 		b = sum_of_lanes(b);
 	}
-	if (lane() == 0) *loss = weight * sum;
 }
 
 #define MAKE(T, form) \

@@ -4,25 +4,32 @@
 #pragma once
 #include "reduce.h"
 
-#define BATCH 8 // numbers that are added up in float before they join a double
+// A thread takes its rows in batches, whose loads are on their way at once. What it
+// adds up of a batch is in the numbers' own precision, and joins a double.
+#define BATCH 8
 
 // A Strip is the channel and the rows of a thread: row, row + by, ... below last.
 struct Strip {
-	uint channel, row, last;
-	METHOD Strip(uint c, uint rows, uint each) : channel(block() * threads() + thread()), row(block_y() * each + thread_y()), last(least(block_y() * each + each, rows)) {
+	uint c, channel, row, last;
+	METHOD Strip(uint c, uint rows, uint each) : c(c), channel(block() * threads() + thread()), row(block_y() * each + thread_y()), last(least(block_y() * each + each, rows)) {
 		if (channel >= c) last = 0;
 	}
+	// next goes on to the next batch.
+	METHOD void next() { row += BATCH * threads_y(); }
+	// has says whether there is a j-th row in the batch, whose number is at(j).
+	METHOD bool has(int j) const { return row + j * threads_y() < last; }
+	METHOD uint at(int j) const { return (row + j * threads_y()) * c + channel; }
 };
 
 // deliver leaves the block's sums of a and b in part[slice][2][c].
-DEVICE void deliver(double *part, uint c, const Strip &s, double a, double b) {
+DEVICE void deliver(double *part, const Strip &s, double a, double b) {
 	SHARED double room[BLOCK];
 	a = folded(room, a);
 	b = folded(room, b);
-	if (thread_y() != 0 || s.channel >= c) return;
-	part += block_y() * 2 * c + s.channel;
+	if (thread_y() != 0 || s.channel >= s.c) return;
+	part += block_y() * 2 * s.c + s.channel;
 	part[0] = a;
-	part[c] = b;
+	part[s.c] = b;
 }
 
 // origin is where the channel's numbers are measured from: its first, unless that
@@ -39,17 +46,20 @@ template <class S> DEVICE void moments(double *part, const S *x, uint rows, uint
 	Strip s(c, rows, each);
 	T from = s.row < s.last ? origin(x, s.channel) : T(0);
 	double sum = 0, squares = 0;
-	for (uint i = s.row; i < s.last;) {
-		T a = 0, b = 0;
-		for (int j = 0; j < BATCH && i < s.last; j++, i += threads_y()) {
-			T d = get(x + i * c + s.channel) - from;
+	for (; s.row < s.last; s.next()) {
+		T v[BATCH], a = 0, b = 0;
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) v[j] = s.has(j) ? get(x + s.at(j)) : from;
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			T d = v[j] - from;
 			a += d;
 			b = fused(d, d, b);
 		}
 		sum += a;
 		squares += b;
 	}
-	deliver(part, c, s, sum, squares);
+	deliver(part, s, sum, squares);
 }
 
 #define MAKE(S, form) \
@@ -109,11 +119,18 @@ template <class S> DEVICE void apply(S *y, const S *x, const S *rest, const wide
 	Strip s(c, rows, each);
 	if (s.row >= s.last) return;
 	T center = lines[s.channel], scale = lines[c + s.channel], shift = lines[2 * c + s.channel];
-	for (uint i = s.row; i < s.last; i += threads_y()) {
-		uint at = i * c + s.channel;
-		T v = fused(get(x + at) - center, scale, shift);
-		if (rest) v += get(rest + at);
-		put(y + at, relu && v < 0 ? T(0) : v); // a NaN stays one
+	for (; s.row < s.last; s.next()) {
+		T v[BATCH], r[BATCH];
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			v[j] = s.has(j) ? get(x + s.at(j)) : T(0);
+			r[j] = rest && s.has(j) ? get(rest + s.at(j)) : T(0);
+		}
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			T z = fused(v[j] - center, scale, shift) + r[j];
+			if (s.has(j)) put(y + s.at(j), relu && z < 0 ? T(0) : z); // a NaN stays one
+		}
 	}
 }
 
@@ -125,7 +142,10 @@ IMAGES(MAKE)
 #undef MAKE
 
 // passed is dy where the output's ReLU let it pass.
-template <class S> DEVICE wide<S> passed(const S *y, const S *dy, int relu, uint at) { return relu && !(get(y + at) > 0) ? wide<S>(0) : get(dy + at); }
+template <class S> DEVICE wide<S> passed(const S *y, const S *dy, int relu, uint at) {
+	wide<S> g = get(dy + at);
+	return relu && !(get(y + at) > 0) ? wide<S>(0) : g;
+}
 
 // part = Σ g and Σ g·(x - mean), g what has passed.
 template <class S>
@@ -134,18 +154,22 @@ DEVICE void slopes(double *part, const S *x, const S *y, const S *dy, const wide
 	Strip s(c, rows, each);
 	T center = s.row < s.last ? mean[s.channel] : T(0);
 	double sum = 0, products = 0;
-	for (uint i = s.row; i < s.last;) {
-		T a = 0, b = 0;
-		for (int j = 0; j < BATCH && i < s.last; j++, i += threads_y()) {
-			uint at = i * c + s.channel;
-			T g = passed(y, dy, relu, at);
-			a += g;
-			b = fused(g, get(x + at) - center, b);
+	for (; s.row < s.last; s.next()) {
+		T v[BATCH], g[BATCH], a = 0, b = 0;
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			v[j] = s.has(j) ? get(x + s.at(j)) : center;
+			g[j] = s.has(j) ? passed(y, dy, relu, s.at(j)) : T(0);
+		}
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			a += g[j];
+			b = fused(g[j], v[j] - center, b);
 		}
 		sum += a;
 		products += b;
 	}
-	deliver(part, c, s, sum, products);
+	deliver(part, s, sum, products);
 }
 
 #define MAKE(S, form) \
@@ -188,14 +212,21 @@ DEVICE void grad_apply(S *dx, int fresh, S *drest, int rest_fresh, const S *x, c
 	Strip s(c, rows, each);
 	if (s.row >= s.last) return;
 	T center = mean[s.channel], first = lines[s.channel], second = lines[c + s.channel], third = lines[2 * c + s.channel];
-	for (uint i = s.row; i < s.last; i += threads_y()) {
-		uint at = i * c + s.channel;
-		T g = passed(y, dy, relu, at);
-		if (drest) give(drest + at, g, rest_fresh);
-		if (!dx) continue;
-		T d = first * g;
-		if (through) d -= fused(get(x + at) - center, third, second);
-		give(dx + at, d, fresh);
+	for (; s.row < s.last; s.next()) {
+		T v[BATCH], g[BATCH];
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			v[j] = through && s.has(j) ? get(x + s.at(j)) : center;
+			g[j] = s.has(j) ? passed(y, dy, relu, s.at(j)) : T(0);
+		}
+#pragma unroll
+		for (int j = 0; j < BATCH; j++) {
+			if (!s.has(j)) break;
+			if (drest) give(drest + s.at(j), g[j], rest_fresh);
+			T d = first * g[j];
+			if (through) d -= fused(v[j] - center, third, second);
+			if (dx) give(dx + s.at(j), d, fresh);
+		}
 	}
 }
 
