@@ -339,7 +339,7 @@ func TestRunDirectoryRefusals(t *testing.T) {
 		{[]string{"train", "--lr", "-1"}, exitUsage, "--lr -1: want more than 0"},
 		{[]string{"train", "--lr", "fast"}, exitUsage, "fast"},
 		{[]string{"train", "--epocs", "3"}, exitUsage, "did you mean --epochs?"},
-		{[]string{"train", "--method", "phaze"}, exitUsage, "want one of area"},
+		{[]string{"train", "--method", "phaze"}, exitUsage, "want one of adrw, area"},
 		{[]string{"train", "--data", "cifar100", "--data-dir", tmp}, exitFailed, "cifar-100-binary"},
 		{[]string{"train", "--data", "folder:" + tmp + "/none"}, exitFailed, "none"},
 		{[]string{"train", "--imbalance", "1000000"}, exitFailed, "imbalance"},

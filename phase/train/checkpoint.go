@@ -59,7 +59,9 @@ func (r *run) save(name string) error {
 	if err := safetensors.WriteFile(r.dir.file(name), f); err != nil {
 		return err
 	}
-	r.saved = r.at.Epoch
+	if name == CheckpointFile {
+		r.saved = r.at.Epoch
+	}
 	return nil
 }
 

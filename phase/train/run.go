@@ -418,13 +418,17 @@ func summary(a longtail.Accuracy) longtail.Accuracy {
 	return a
 }
 
-// stopped saves the run if err is an interrupt.
+// stopped saves the run if err is an interrupt. At the beginning of an epoch that
+// was saved there is nothing new, and between the stages what the checkpoint has
+// of stage 1 may be gone.
 func (r *run) stopped(err error) error {
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if err := r.save(CheckpointFile); err != nil {
-		return err
+	if r.at.Step > 0 || r.saved != r.at.Epoch {
+		if err := r.save(CheckpointFile); err != nil {
+			return err
+		}
 	}
 	if err := r.dir.writeMetrics(r.history); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package train_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -80,5 +83,26 @@ func TestSAMShowsEachBatchOnce(t *testing.T) {
 	steps := c.Epochs * ((s.Train.Len() + c.Batch - 1) / c.Batch)
 	if n := tensor.Values(trained(t, c, s)["bn1.num_batches_tracked"]); n[0] != float64(steps) {
 		t.Errorf("batch norm has seen %g batches in %d steps", n[0], steps)
+	}
+}
+
+// A run that is interrupted between the stages goes on, whatever stage 1 trained
+// beside the model.
+func TestInterruptedBetweenStages(t *testing.T) {
+	c, s := small(t, func(c *train.Config) { c.Objective = "glmc" })
+	whole, dir := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "run")
+	mustRun(t, c, s, train.Options{Dir: whole})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := train.Run(ctx, c, s, train.Options{Dir: dir, Report: func(e train.Event) {
+		if e.Done != nil && e.Epoch == c.Epochs-c.Stage2Epochs {
+			cancel()
+		}
+	}})
+	if !errors.Is(err, train.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	mustRun(t, c, s, train.Options{Dir: dir, Resume: true})
+	if !bytes.Equal(model(t, whole), model(t, dir)) {
+		t.Error("another model than without the interrupt")
 	}
 }
