@@ -561,6 +561,54 @@ var mutants = []mutant{
 	{"plans-share-nothing", "phase/train Plan", []edit{
 		{"phase/train/plan.go", "maps.Equal(donor.Stage1(n), c.Stage1(n))", "len(donor.Stage1(n)) < 0"},
 	}},
+	{"a-parameters-own-rate-is-ignored", "optim TestStepsOfPyTorch", []edit{
+		{"optim/sgd.go", "LR: p.rate(lr)", "LR: lr"},
+	}},
+	{"adamw-ignores-a-parameters-own-rate", "optim TestStepsOfPyTorch", []edit{
+		{"optim/adamw.go", "k.LR = p.rate(lr)", "k.LR = lr"},
+	}},
+	{"the-head-beside-scales-has-their-rate", "phase/train TestClassScalesFold", []edit{
+		{"phase/train/run.go", "params[i].Rate = r.c.Stage2HeadRate", "params[i].Rate = 1"},
+	}},
+	{"the-last-candidate-is-chosen", "phase/train TestChooseStage2", []edit{
+		{"phase/train/choose.go", "len(d.Among) == 1 || s > d.Score", "true"},
+	}},
+	{"chosen-on-the-test-set", "phase/train TestChooseStage2", []edit{
+		{"phase/train/choose.go", "r.frozenSet(ctx, r.s.Calibration, false, 0)", "r.frozenSet(ctx, r.s.Test, false, 0)"},
+	}},
+	{"a-candidate-begins-where-the-last-ended", "phase/train TestChooseStage2", []edit{
+		{"phase/train/choose.go", "\t\tdefer back()\n\t\tc.Stage2Augment", "\t\t_ = back\n\t\tc.Stage2Augment"},
+	}},
+	{"what-was-chosen-is-not-used", "phase/train TestChooseStage2", []edit{
+		{"phase/train/choose.go", "\t\tr.c.Use(name, v)\n", "\t\t_, _ = name, v\n"},
+	}},
+	{"resuming-forgets-what-was-chosen", "phase/train TestResumeIsBitEqual/chosen", []edit{
+		{"phase/train/checkpoint.go", "\t\t\tr.decide(d)\n", "\t\t\t_ = d\n"},
+	}},
+	{"tau-norm-keeps-the-bias", "phase/methods TestTauNorm", []edit{
+		{"phase/methods/posthoc.go", "clear(tensor.Data[float32](h.Bias.Value))", "_ = h.Bias"},
+	}},
+	{"tau-norm-of-squared-lengths", "phase/methods TestTauNorm", []edit{
+		{"phase/methods/posthoc.go", "math.Pow(squares, -p.Tau/2)", "math.Pow(squares, -p.Tau)"},
+	}},
+	{"posthoc-adjustment-has-the-wrong-sign", "phase/methods TestPosthocAdjust", []edit{
+		{"phase/methods/posthoc.go", "float64(b[j]) - p.Tau", "float64(b[j]) + p.Tau"},
+	}},
+	{"temperature-multiplies", "phase/methods TestTemperature", []edit{
+		{"phase/methods/posthoc.go", "float64(v) / p.T", "float64(v) * p.T"},
+	}},
+	{"crt-keeps-the-old-classifier", "phase/methods TestSettings", []edit{
+		{"phase/methods/decoupled.go", "\t\tc.Reinit = true\n", ""},
+	}},
+	{"drw-forgets-the-loss", "phase/methods TestDeferred", []edit{
+		{"phase/methods/deferred.go", "c.Stage2Loss, c.Stage2Weights = c.Loss, weights", "c.Stage2Loss, c.Stage2Weights = \"ce\", weights"},
+	}},
+	{"presets-know-nothing-of-flags", "cmd/phase TestPresetGoesByWhatIsGiven", []edit{
+		{"cmd/phase/settings.go", "\tif err := change(&c); err != nil {\n\t\treturn c, nil, err\n\t}\n\tif c, err", "\tif c, err"},
+	}},
+	{"an-interrupt-between-stages", "phase/train TestInterruptedBetweenStages", []edit{
+		{"phase/train/run.go", "if r.at.Step > 0 || r.saved != r.at.Epoch {", "if true {"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},

@@ -65,7 +65,7 @@ func (p *program) exit(err error) int {
 	switch {
 	case err == nil || errors.Is(err, syscall.EPIPE):
 		return exitDone
-	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
+	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		fmt.Fprintln(p.err, "phase: "+oneLine(err))
 		return exitInterrupted
 	case errors.As(err, &usage):
