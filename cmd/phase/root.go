@@ -65,7 +65,13 @@ func (p *program) exit(err error) int {
 	switch {
 	case err == nil || errors.Is(err, syscall.EPIPE):
 		return exitDone
-	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, train.ErrInterrupted):
+		fmt.Fprintln(p.err, "phase: "+oneLine(err))
+		return exitInterrupted
+	case err == context.Canceled, err == context.DeadlineExceeded: // nothing was under way that had more to say
+		err = errors.New("interrupted")
+		fallthrough
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		fmt.Fprintln(p.err, "phase: "+oneLine(err))
 		return exitInterrupted
 	case errors.As(err, &usage):
