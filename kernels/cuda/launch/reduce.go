@@ -50,20 +50,20 @@ func (w *Work) sum(s sum) {
 	side = min(side, above(terms))
 	block := [3]int{blockSize / side, side, 1}
 	columns := ceil(outs, block[0])
-	slices_ := max(1, min(ceil(enoughBlocks, columns), terms/(leastTerms*side)))
-	each := ceil(terms, slices_)
+	count := max(1, min(ceil(enoughBlocks, columns), terms/(leastTerms*side)))
+	each := ceil(terms, count)
 	d := s.out.T.DType()
 	var part *tensor.Tensor
-	if slices_ > 1 {
-		part = w.flat(wide(d), slices_*outs)
+	if count > 1 {
+		part = w.flat(wide(d), count*outs)
 	}
-	w.launch(form("sum", d), [3]int{columns, slices_, 1}, block, slices.Concat(
+	w.launch(form("sum", d), [3]int{columns, count, 1}, block, slices.Concat(
 		[]Arg{at(s.out.T), truth(s.out.Fresh), at(part), at(s.x), at(s.y), at(s.dz), whole(int(s.f)), whole(s.arg), real(float64(s.terms)),
 			whole(outs), whole(terms), whole(each)},
 		extents(kept), strides(kept, 0), strides(kept, 1), strides(kept, 2), strides(kept, 3),
 		extents(reduced), strides(reduced, 0), strides(reduced, 1), strides(reduced, 2))...)
-	if slices_ > 1 {
-		w.sumSlices(s.out, part, slices_, s.terms, kept)
+	if count > 1 {
+		w.sumSlices(s.out, part, count, s.terms, kept)
 	}
 }
 
