@@ -558,8 +558,8 @@ var mutants = []mutant{
 	{"pages-without-their-scripts-hash", "phase/report", []edit{
 		{"phase/report/page.go", "sha256.Sum256([]byte(script))", "sha256.Sum256([]byte(style))"},
 	}},
-	{"plans-share-nothing", "phase/train Plan", []edit{
-		{"phase/train/plan.go", "maps.Equal(donor.Stage1(n), c.Stage1(n))", "len(donor.Stage1(n)) < 0"},
+	{"plans-share-what-differs", "phase/train Plan", []edit{
+		{"phase/train/plan.go", "maps.Equal(donor.Stage1(n), c.Stage1(n))", "!maps.Equal(donor.Stage1(n), c.Stage1(n))"},
 	}},
 	{"a-parameters-own-rate-is-ignored", "optim TestStepsOfPyTorch", []edit{
 		{"optim/sgd.go", "LR: p.rate(lr)", "LR: lr"},

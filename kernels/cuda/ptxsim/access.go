@@ -263,6 +263,9 @@ func (w *warp) reach(o *op, i int, addr, n uint64, does string) (*region, uint64
 	return w.resolve(o, i, o.space, addr, n, does)
 }
 
+// noLocal is the local memory of a kernel that declares none.
+var noLocal = region{base: localBase, name: "local memory"}
+
 // resolve finds the region among all, or faults.
 func (w *warp) resolve(o *op, i int, sp space, addr, n uint64, does string) (r *region, off uint64) {
 	b := w.block
@@ -278,7 +281,9 @@ func (w *warp) resolve(o *op, i int, sp space, addr, n uint64, does string) (r *
 	case spaceShared:
 		r = &b.shared
 	case spaceLocal:
-		r = &w.local[i]
+		if r = &noLocal; w.local != nil {
+			r = &w.local[i]
+		}
 	case spaceParam:
 		r = &b.launch.params
 	default:

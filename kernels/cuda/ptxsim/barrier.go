@@ -3,6 +3,7 @@ package ptxsim
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -110,6 +111,7 @@ func (b *block) order(warps []*warp) {
 	}
 	for _, w := range warps {
 		copy(w.since, knows)
+		w.calm = slices.Min(knows)
 	}
 }
 
@@ -165,7 +167,10 @@ func bar(a *assembler, in *inst) {
 			a.fail(in.line, "unknown opcode %s", in.text)
 		}
 		mask := a.use(a.operand(in), tB32)
-		a.emit(op{kind: kindSync, c: mask, run: func(w *warp, _ *op, _ uint32) { w.since[w.index] = w.block.tick() }})
+		a.emit(op{kind: kindSync, c: mask, run: func(w *warp, _ *op, _ uint32) {
+			w.since[w.index] = w.block.tick()
+			w.calm = slices.Min(w.since)
+		}})
 		return
 	}
 	o := op{kind: kindBarrier, aligned: in.name == "bar" || in.has("aligned"), d: -1}

@@ -3,6 +3,7 @@ package ptxsim
 import (
 	"math/bits"
 	"strings"
+	"sync"
 )
 
 // A block is the block that a worker runs at present: its warps, its shared
@@ -11,6 +12,7 @@ type block struct {
 	launch *launch
 	number int
 	warps  []warp
+	regs   []vector // of all warps
 	shared region
 	near   []*region // where each instruction last found memory
 	start  uint32    // the block's first stamp
@@ -36,12 +38,16 @@ func newBlock(l *launch) *block {
 		}
 	}
 	count := make([]int64, len(k.code))
+	n := max(k.regs, 1) // an op without operands names the first
+	b.regs = registers(n * len(b.warps))
 	for i := range b.warps {
 		w := &b.warps[i]
-		*w = warp{block: b, code: k.code, regs: make([]vector, max(k.regs, 1)), index: i, first: i * warpSize, count: count}
+		*w = warp{block: b, code: k.code, regs: b.regs[i*n:][:n], index: i, first: i * warpSize, count: count}
 		w.all = 1<<min(threads-w.first, warpSize) - 1
 		w.since = make([]uint32, len(b.warps))
-		w.local = make([]region, warpSize)
+		if k.local > 0 {
+			w.local = make([]region, warpSize)
+		}
 		for j := range w.local {
 			w.local[j] = region{base: localBase, size: uint64(k.local), data: make([]byte, k.local), known: make([]byte, k.local), name: "local memory"}
 		}
@@ -61,6 +67,18 @@ func newBlock(l *launch) *block {
 		}
 	}
 	return b
+}
+
+// spare is registers that no launch uses at present. They are not cleared: no
+// lane reads one that it has not written, but for those that a block begins by
+// filling.
+var spare sync.Pool
+
+func registers(n int) []vector {
+	if r, ok := spare.Get().(*[]vector); ok && cap(*r) >= n {
+		return (*r)[:n]
+	}
+	return make([]vector, n)
 }
 
 func broadcast(r *vector, v uint64) {
@@ -121,6 +139,7 @@ func (b *block) begin(number int) {
 		for j := range w.since {
 			w.since[j] = b.start
 		}
+		w.calm = b.start
 		for j := range w.local {
 			fill(w.local[j].data, poison)
 			clear(w.local[j].known)

@@ -35,6 +35,7 @@ func TestChecks(t *testing.T) {
 		{"below shared memory", ".shared .align 4 .b8 s[64]; st.shared.u32 [s+-4], 1;", 1, Bounds, "writes 4 bytes 4 bytes before shared memory"},
 		{"past the parameters", "ld.param.u32 %r1, [q+8];", 1, Bounds, "reads 4 bytes at byte 16 of the parameters"},
 		{"past local memory", ".local .align 4 .b8 v[8]; st.local.u32 [v+8], 1;", 1, Bounds, "writes 4 bytes at byte 8 of local memory"},
+		{"no local memory", "mov.u64 %d4, 1024; st.local.u32 [%d4], 1;", 1, Bounds, "writes 4 bytes at byte 0 of local memory"},
 		{"write to a constant", "mov.u64 %d4, table; cvta.const.u64 %d4, %d4; st.u32 [%d4], 1;", 1, Bounds, "writes 4 bytes to variable table (8 bytes), which is constant"},
 		{"constant load from elsewhere", "ld.const.u32 %r1, [%d0];", 1, Bounds, "reads 4 bytes of allocation 1 (512 bytes), which is not constant memory"},
 		{"alignment", "ld.global.u32 %r1, [%d0+6];", 1, Alignment, "reads 4 bytes at 0x200000006, which 4 does not divide"},

@@ -33,15 +33,16 @@ func compareInt(name string, t typ) test {
 	case t.class == raw:
 		return nil
 	case t.class == signed:
+		shift := 64 - t.bits // signs where they are compared
 		switch name {
 		case "lt":
-			return func(a, b uint64) bool { return t.int(a) < t.int(b) }
+			return func(a, b uint64) bool { return int64(a<<shift) < int64(b<<shift) }
 		case "le":
-			return func(a, b uint64) bool { return t.int(a) <= t.int(b) }
+			return func(a, b uint64) bool { return int64(a<<shift) <= int64(b<<shift) }
 		case "gt":
-			return func(a, b uint64) bool { return t.int(a) > t.int(b) }
+			return func(a, b uint64) bool { return int64(a<<shift) > int64(b<<shift) }
 		case "ge":
-			return func(a, b uint64) bool { return t.int(a) >= t.int(b) }
+			return func(a, b uint64) bool { return int64(a<<shift) >= int64(b<<shift) }
 		}
 		return nil
 	}
@@ -68,7 +69,7 @@ func compareFloat(name string, t typ, ftz bool) test {
 	case "eq", "equ":
 		f, unordered = func(x, y float64) bool { return x == y }, name == "equ"
 	case "ne", "neu":
-		f, unordered = func(x, y float64) bool { return x < y || x > y }, name == "neu"
+		f, unordered = func(x, y float64) bool { return x != y }, name == "neu"
 	case "lt", "ltu":
 		f, unordered = less, name == "ltu"
 	case "le", "leu":
@@ -84,11 +85,12 @@ func compareFloat(name string, t typ, ftz bool) test {
 	default:
 		return nil
 	}
+	number := t.decoder()
 	return func(a, b uint64) bool {
 		if ftz {
 			a, b = flush(a), flush(b)
 		}
-		x, y := t.number(a), t.number(b)
+		x, y := number(a), number(b)
 		if x != x || y != y {
 			return unordered
 		}
@@ -99,12 +101,6 @@ func compareFloat(name string, t typ, ftz bool) test {
 // setp sets a predicate, p = a ? b, and perhaps its negation, each combined
 // with a third predicate.
 func setp(a *assembler, in *inst) {
-	combine := map[string]lane{
-		"":    func(r, _, _ uint64) uint64 { return r },
-		"and": func(r, c, _ uint64) uint64 { return r & c },
-		"or":  func(r, c, _ uint64) uint64 { return r | c },
-		"xor": func(r, c, _ uint64) uint64 { return r ^ c },
-	}
 	how := in.one("and", "or", "xor")
 	f, t := a.comparison(in)
 	to := a.operand(in)
@@ -113,14 +109,13 @@ func setp(a *assembler, in *inst) {
 	if how != "" {
 		c = a.use(a.operand(in), tPred)
 	}
-	g := combine[how]
-	yes := op{kind: kindLane, f: func(a, b, c uint64) uint64 { return g(truth(f(a, b)), c, 0) }, a: x, b: y, c: c}
+	yes := op{kind: kindLane, f: combined(f, how), a: x, b: y, c: c}
 	if to.kind != argPair {
 		yes.d = a.set(to, tPred)
 		a.emit(yes)
 		return
 	}
-	no := op{kind: kindLane, f: func(a, b, c uint64) uint64 { return g(truth(!f(a, b)), c, 0) }, a: x, b: y, c: c}
+	no := op{kind: kindLane, f: combined(func(a, b uint64) bool { return !f(a, b) }, how), a: x, b: y, c: c}
 	yes.d, no.d = a.temporary(), a.set(to.list[1], tPred) // the first is set last: it may be c, or the guard
 	p := a.set(to.list[0], tPred)
 	if a.guard >= 0 && a.guard == no.d || c == no.d && how != "" {
@@ -129,6 +124,19 @@ func setp(a *assembler, in *inst) {
 	a.emit(yes)
 	a.emit(no)
 	a.emit(op{kind: kindMove, d: p, a: yes.d})
+}
+
+// combined is a test's result, combined with c.
+func combined(f test, how string) lane {
+	switch how {
+	case "and":
+		return func(a, b, c uint64) uint64 { return truth(f(a, b)) & c }
+	case "or":
+		return func(a, b, c uint64) uint64 { return truth(f(a, b)) | c }
+	case "xor":
+		return func(a, b, c uint64) uint64 { return truth(f(a, b)) ^ c }
+	}
+	return func(a, b, _ uint64) uint64 { return truth(f(a, b)) }
 }
 
 func truth(b bool) uint64 {

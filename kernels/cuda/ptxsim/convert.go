@@ -80,17 +80,20 @@ func (f format) value(v uint64) float64 {
 	return x
 }
 
-// number is the value of a floating-point type's bits, exactly.
-func (t typ) number(v uint64) float64 {
+// decoder makes the function from a floating-point type's bits to their value,
+// which is exact.
+func (t typ) decoder() func(v uint64) float64 {
 	switch t {
 	case tF64:
-		return f64(v)
+		return f64
 	case tF32:
-		return float64(f32(v))
+		return func(v uint64) float64 { return float64(f32(v)) }
+	case tTF32:
+		return func(v uint64) float64 { return float64(f32(v &^ 0x1fff)) }
 	case tBF16:
-		return bfloat16.value(v)
+		return bfloat16.value
 	}
-	return half.value(v)
+	return half.value
 }
 
 // encode is x as a floating-point type's bits, rounded once.
@@ -235,6 +238,7 @@ func floatToInt(d, s typ, in *inst) lane {
 	}
 	ftz := s == tF32 && in.has("ftz")
 	in.has("sat") // the result is held within the type's limits anyway
+	number := s.decoder()
 	least, most := d.limits()
 	var nan uint64
 	if s == tF64 || d.bits == 64 {
@@ -244,7 +248,7 @@ func floatToInt(d, s typ, in *inst) lane {
 		if ftz {
 			v = flush(v)
 		}
-		switch x := whole(s.number(v)); {
+		switch x := whole(number(v)); {
 		case x != x:
 			return nan
 		case x <= float64(least):
@@ -260,19 +264,20 @@ func floatToInt(d, s typ, in *inst) lane {
 }
 
 func floatToFloat(d, s typ, in *inst) lane {
+	number := s.decoder()
 	var f lane
 	if m := in.one("rni", "rzi", "rmi", "rpi"); m != "" {
 		whole := map[string]func(float64) float64{"rni": math.RoundToEven, "rzi": math.Trunc, "rmi": math.Floor, "rpi": math.Ceil}[m]
 		if d != s {
 			return nil
 		}
-		f = func(v, _, _ uint64) uint64 { return d.encode(whole(s.number(v)), toNearest) }
+		f = func(v, _, _ uint64) uint64 { return d.encode(whole(number(v)), toNearest) }
 	} else {
 		r, named := in.rounding()
 		if named != (d.bits < s.bits) { // one is needed where numbers are lost, and none allowed elsewhere
 			return nil
 		}
-		f = func(v, _, _ uint64) uint64 { return d.encode(s.number(v), r) }
+		f = func(v, _, _ uint64) uint64 { return d.encode(number(v), r) }
 	}
 	if in.has("ftz") {
 		if d != tF32 && s != tF32 {
@@ -290,9 +295,9 @@ func floatToFloat(d, s typ, in *inst) lane {
 		}
 	}
 	if in.has("sat") {
-		g := f
+		g, number := f, d.decoder()
 		f = func(v, _, _ uint64) uint64 {
-			x := d.number(g(v, 0, 0))
+			x := number(g(v, 0, 0))
 			if !(x > 0) { // NaN too
 				return 0
 			}

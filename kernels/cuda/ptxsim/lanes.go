@@ -14,8 +14,8 @@ func (w *warp) together(o *op, m uint32) bool {
 		return m == w.alive
 	}
 	masks := &w.regs[o.c]
-	for s := m; s != 0; s &= s - 1 {
-		i := bits.TrailingZeros32(s) & 31
+	for rest := m; rest != 0; { // a mask at a time
+		i := bits.TrailingZeros32(rest) & 31
 		mask := uint32(masks[i])
 		if mask>>i&1 == 0 {
 			w.fault(o, i, Lanes, "lane %d is not in its own mask, %#x", i, mask)
@@ -28,6 +28,7 @@ func (w *warp) together(o *op, m uint32) bool {
 				w.fault(o, i, Lanes, "lane %d names the mask %#x, and lane %d in it %#x", i, mask, j, masks[j])
 			}
 		}
+		rest &^= mask
 	}
 	return true
 }

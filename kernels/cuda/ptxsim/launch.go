@@ -173,6 +173,7 @@ func (l *launch) all() error {
 		b := newBlock(l)
 		defer func() {
 			l.kernel.add(b.warps[0].count)
+			spare.Put(&b.regs)
 			if x := recover(); x != nil {
 				f, ok := x.(*Fault)
 				if !ok {

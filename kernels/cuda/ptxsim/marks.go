@@ -34,14 +34,23 @@ type page struct {
 // cells are those of n bytes at off, which n divides.
 func (r *region) cells(off, n uint64) []cell {
 	p := &r.pages[off>>pageShift]
+	if p.cells == nil || n < 1<<p.shift {
+		r.refine(p, off, n)
+	}
+	at := off % pageSize
+	return p.cells[at>>p.shift : (at+n)>>p.shift]
+}
+
+// refine makes the cells of the page that off is in, and halves their bytes
+// until there is one for n.
+func (r *region) refine(p *page, off, n uint64) {
 	if p.cells == nil {
-		*p = page{make([]cell, pageSize/4), 2}
+		size := min(pageSize, r.size-off&^(pageSize-1))
+		*p = page{make([]cell, (size+3)/4), 2}
 	}
 	for n < 1<<p.shift {
 		p.split()
 	}
-	at := off % pageSize
-	return p.cells[at>>p.shift : (at+n)>>p.shift]
 }
 
 // split halves the bytes that a cell is for.
@@ -68,6 +77,12 @@ func (w *warp) settled(x mark, t, floor uint32) bool {
 	return x.stamp != inFlight && (u == t || x.stamp < w.since[u/warpSize])
 }
 
+// quiet is settled for most marks, and for every thread of the warp: the mark is
+// of an earlier launch, or of this block before a barrier of all.
+func (w *warp) quiet(stamp, floor uint32) bool {
+	return stamp < floor || stamp-w.block.start < w.calm-w.block.start
+}
+
 // floor is the first stamp that counts in a region: shared memory is the
 // block's own.
 func (w *warp) floor(r *region) uint32 {
@@ -86,32 +101,42 @@ func (w *warp) me(i int) mark {
 // to them is not in order with it.
 func (w *warp) reads(r *region, off, n uint64, i int, o *op) {
 	me, floor := w.me(i), w.floor(r)
-	t := me.who >> 22
 	cells := r.cells(off, n)
 	for j := range cells {
 		c := &cells[j]
-		if c.write.stamp >= floor {
-			switch {
-			case !w.settled(c.write, t, floor) && !(o.atomic && w.atomic(c.write)):
-				w.race(o, i, "reads", r, off, n, c.write)
-			case o.fixed:
-				w.race(o, i, "reads as unchanging", r, off, n, c.write)
-			case !o.atomic && w.atomic(c.write):
-				for _, x := range []mark{c.read, c.second} {
-					if !w.settled(x, t, floor) && w.atomic(x) {
-						w.race(o, i, "reads", r, off, n, x)
-					}
-				}
+		if !w.quiet(c.write.stamp, floor) || o.fixed && c.write.stamp >= floor {
+			w.readsAfter(c, r, off, n, i, o)
+		}
+		if w.quiet(c.read.stamp, floor) {
+			c.read = me
+		} else {
+			w.noteReader(c, me, floor)
+		}
+	}
+}
+
+// readsAfter is the part of reads that faults.
+func (w *warp) readsAfter(c *cell, r *region, off, n uint64, i int, o *op) {
+	t, floor := uint32(w.first+i), w.floor(r)
+	switch {
+	case !w.settled(c.write, t, floor) && !(o.atomic && w.atomic(c.write)):
+		w.race(o, i, "reads", r, off, n, c.write)
+	case o.fixed:
+		w.race(o, i, "reads as unchanging", r, off, n, c.write)
+	case !o.atomic && w.atomic(c.write):
+		for _, x := range []mark{c.read, c.second} {
+			if !w.settled(x, t, floor) && w.atomic(x) {
+				w.race(o, i, "reads", r, off, n, x)
 			}
 		}
-		w.noteReader(c, me, t, floor)
 	}
 }
 
 // noteReader puts me in the place of a read that is settled, for whatever will
 // be in a race with that one is so with this. Of two readers of one warp the
 // second makes way for another warp's.
-func (w *warp) noteReader(c *cell, me mark, t, floor uint32) {
+func (w *warp) noteReader(c *cell, me mark, floor uint32) {
+	t := me.who >> 22
 	switch {
 	case w.replaces(c.read, t, floor):
 		c.read = me
@@ -138,7 +163,7 @@ func (w *warp) writes(r *region, off, n uint64, p []byte, i int, o *op) {
 	for j := range cells {
 		c := &cells[j]
 		for k, x := range [...]mark{c.write, c.read, c.second} {
-			if x.stamp < floor || w.settled(x, t, floor) || o.atomic && w.atomic(x) {
+			if w.quiet(x.stamp, floor) || w.settled(x, t, floor) || o.atomic && w.atomic(x) {
 				continue
 			}
 			if k == 0 && x.stamp != inFlight && !o.atomic && !w.atomic(x) && string(r.data[off:off+n]) == string(p) {
@@ -148,7 +173,7 @@ func (w *warp) writes(r *region, off, n uint64, p []byte, i int, o *op) {
 		}
 		c.write = me
 		if o.atomic {
-			w.noteReader(c, me, t, floor)
+			w.noteReader(c, me, floor)
 		}
 	}
 }

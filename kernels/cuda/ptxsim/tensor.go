@@ -55,10 +55,8 @@ func mma(a *assembler, in *inst) {
 		}
 		o.n = s.k
 		o.size = s.typ.bits
-		o.f = func(v, _, _ uint64) uint64 { return bits64(s.typ.number(v)) }
-		if s.typ == tTF32 {
-			o.f = func(v, _, _ uint64) uint64 { return bits64(float64(f32(v &^ 0x1fff))) }
-		}
+		number := s.typ.decoder()
+		o.f = func(v, _, _ uint64) uint64 { return bits64(number(v)) }
 		a.emit(o)
 		return
 	}

@@ -15,8 +15,9 @@ type warp struct {
 	all       uint32
 	alive     uint32
 	groups    []group
-	pc        int // of the instruction at hand
-	since     []uint32
+	pc        int      // of the instruction at hand
+	since     []uint32 // stamps before which each warp's accesses are in order with this one's
+	calm      uint32   // the least of them
 	local     []region
 	transfers []transfer
 	committed [warpSize]int
@@ -194,7 +195,7 @@ func (w *warp) move(o *op, m uint32) {
 // truth is the lanes where a predicate holds, or does not.
 func (w *warp) truth(p int32, not bool) (m uint32) {
 	for i, v := range w.regs[p] {
-		m |= uint32(v) << i
+		m |= uint32(v&1) << i // a lane that is out may hold anything
 	}
 	if not {
 		m = ^m
