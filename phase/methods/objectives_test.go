@@ -546,18 +546,18 @@ func TestMixtures(t *testing.T) {
 	}
 	for _, alpha := range []float64{.2, 1, 10} {
 		var drawn []float64
-		show("mixup", fmt.Sprint(alpha), 800, func(image []float64) { drawn = append(drawn, 1-image[0]) })
+		show("mixup", fmt.Sprint(alpha), 400, func(image []float64) { drawn = append(drawn, 1-image[0]) })
 		slices.Sort(drawn)
 		far := 0.
 		for i, v := range drawn {
 			far = max(far, math.Abs(distuv.Beta{Alpha: alpha, Beta: alpha}.CDF(v)-(float64(i)+.5)/float64(len(drawn))))
 		}
-		if len(drawn) < 350 || far*math.Sqrt(float64(len(drawn))) > 1.95 { // exceeded by one in a thousand
+		if len(drawn) < 160 || far*math.Sqrt(float64(len(drawn))) > 1.95 { // exceeded by one in a thousand
 			t.Errorf("alpha %g: %d proportions are %g from their distribution", alpha, len(drawn), far)
 		}
 	}
 	var reached [size * size]int
-	show("cutmix", "1", 300, func(image []float64) {
+	show("cutmix", "1", 200, func(image []float64) {
 		y0, y1, x0, x1, area := size, 0, size, 0, 0
 		for i, v := range image[:size*size] {
 			if v == 1 {

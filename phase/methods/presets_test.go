@@ -17,7 +17,8 @@ import (
 func tiny(t *testing.T, preset string, change func(*train.Config)) (train.Config, *train.Source) {
 	t.Helper()
 	given := func(c *train.Config) {
-		c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 16, 60
+		c.Width, c.Epochs, c.Batch, c.Limit = 4, 3, 16, 60 // four steps an epoch
+		c.EvalEvery, c.CheckpointEvery = 3, 3
 		if change != nil {
 			change(c)
 		}
@@ -75,7 +76,7 @@ func TestPresets(t *testing.T) {
 				return model, r
 			}
 			want, whole := run(2, 1, 0)
-			got, parts := run(1, 0, 3) // of four steps an epoch
+			got, parts := run(1, 0, 3)
 			if !bytes.Equal(got, want) {
 				t.Error("one processor, interrupted now and then, ends in another model than two")
 			}
