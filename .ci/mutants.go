@@ -609,6 +609,42 @@ var mutants = []mutant{
 	{"an-interrupt-between-stages", "phase/train TestInterruptedBetweenStages", []edit{
 		{"phase/train/run.go", "if r.at.Step > 0 || r.saved != r.at.Epoch {", "if true {"},
 	}},
+	{"the-second-branch-weighs-as-the-first", "phase/methods Objectives", []edit{
+		{"phase/methods/bbn.go", "2*(1-lambda)", "2*lambda"},
+	}},
+	{"cutmix-labels-the-other-way-round", "phase/methods Objectives", []edit{
+		{"phase/methods/mixup.go", "1-b.share(", "b.share("},
+	}},
+	{"mixup-takes-the-weight-of-the-first", "phase/methods Objectives", []edit{
+		{"phase/methods/mixup.go", "tensor.Data[int64](s.Y)[at], s.Weights[at]", "tensor.Data[int64](s.Y)[at], s.Weights[i]"},
+	}},
+	{"mixup-of-another-beta", "phase/methods Mixtures", []edit{
+		{"phase/methods/mixup.go", "distuv.Beta{Alpha: alpha, Beta: alpha, Src: r}", "distuv.Beta{Alpha: alpha, Beta: 1, Src: r}"},
+	}},
+	{"l2rw-weighs-what-harms", "phase/methods L2RW", []edit{
+		{"phase/methods/l2rw.go", "max(0, up[i]-down[i])", "max(0, down[i]-up[i])"},
+	}},
+	{"l2rw-leaves-the-parameters-away", "phase/methods L2RW", []edit{
+		{"phase/methods/l2rw.go", "\tat(0)\n", ""},
+	}},
+	{"glmc-without-its-stop-gradient", "phase/methods Objectives", []edit{
+		{"phase/methods/glmc.go", "cosine(global.p, watch(local.z.Value))", "cosine(global.p, local.z)"},
+	}},
+	{"progressive-sampling-backwards", "phase/methods Sampler", []edit{
+		{"phase/methods/samplers.go", "(1-progress)*p[j] + progress*every", "progress*p[j] + (1-progress)*every"},
+	}},
+	{"samplers-repeat-an-image", "phase/methods Sampler", []edit{
+		{"phase/train/sampler.go", "queue[j][0], queue[j][1:]", "queue[j][0], queue[j][:0]"},
+	}},
+	{"a-refused-objective-leaves-a-run", "phase/methods Refuse", []edit{
+		{"phase/train/run.go", "\tif err := r.enter(); err != nil { // an objective", "\tWriteJSON(r.dir.file(ConfigFile), h)\n\tif err := r.enter(); err != nil { // an objective"},
+	}},
+	{"both-branches-are-one", "nn Branched", []edit{
+		{"nn/resnet_bbn.go", "branchFeatures(p, m.RB, planes))", "branchFeatures(p, m.CB, planes))"},
+	}},
+	{"second-views-are-the-first", "phase/data SecondView", []edit{
+		{"phase/data/loader.go", "at = -2 - position", "at = position"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
