@@ -405,7 +405,7 @@ var mutants = []mutant{
 		{"phase/data/loader.go", "i, first+k)", "i, first)"},
 	}},
 	{"augmentation-drawn-for-a-worker", "phase/data", []edit{
-		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, at)\n", ""},
+		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, at)\n", "\t\t_ = at\n"},
 		{"phase/data/loader.go", "\tr := rand.New(&pcg)\n\treturn", "\tr := rand.New(&pcg)\n\tseedStream(&pcg, l.Seed, epoch, 0)\n\treturn"},
 	}},
 	{"padding-after-normalisation", "phase/data", []edit{
