@@ -645,6 +645,15 @@ var mutants = []mutant{
 	{"second-views-are-the-first", "phase/data SecondView", []edit{
 		{"phase/data/loader.go", "at = -2 - position", "at = position"},
 	}},
+	{"gpu-axes-merge-across-gaps", "kernels/cuda/launch Conformance/Binary", []edit{
+		{"kernels/cuda/launch/axes.go", "even = even && outer.s[k] == s*inner.n", "even = outer.s[k] == s*inner.n"},
+	}},
+	{"gpu-phases-of-a-stride-mirrored", "kernels/cuda/launch Phases", []edit{
+		{"kernels/cuda/launch/conv.go", "(first+p.Pad-t*p.D())%p.S() == 0", "(first+p.Pad+t*p.D())%p.S() == 0"},
+	}},
+	{"gpu-norms-count-one-slice", "kernels/cuda/launch Slices", []edit{
+		{"kernels/cuda/launch/norm.go", "count := s.grid[1]", "count := 1"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
