@@ -1,11 +1,16 @@
 package docs
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"phase/autograd"
+	"phase/docs/lab"
 	"phase/kernels"
 	_ "phase/kernels/cpu"
 	"phase/nn"
@@ -94,5 +99,60 @@ func TestTailsShareOfTheGradient(t *testing.T) {
 		if after <= before {
 			t.Errorf("seed %d: the tail's recall goes from %.1f to %.1f, want a rise", seed, before, after)
 		}
+	}
+}
+
+// seeds is five times what f finds for a seed.
+func seeds(f func(seed uint64) float64) (found []float64) {
+	for seed := range uint64(5) {
+		found = append(found, f(seed))
+	}
+	return found
+}
+
+func spread(v []float64) float64 { return slices.Max(v) - slices.Min(v) }
+
+func mean(v []float64) (m float64) {
+	for _, x := range v {
+		m += x / float64(len(v))
+	}
+	return m
+}
+
+// says fails unless the chapter has the words, however its lines are broken.
+func says(t *testing.T, chapter, format string, v ...any) {
+	t.Helper()
+	text, err := os.ReadFile(chapter + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(fmt.Sprintf(format, v...)), " ")
+	if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), words) {
+		t.Errorf("%s.md does not say %q", chapter, words)
+	}
+}
+
+// The answer to chapter 2's question.
+func TestMoreOfTheHead(t *testing.T) {
+	fresh := lab.Clouds(99, 2, 2000, 2000)
+	recall := func(head, tail int) []float64 {
+		return seeds(func(seed uint64) float64 {
+			points := lab.Clouds(seed, 2, head, tail)
+			net := lab.NewNet(seed, 2, 2)
+			net.Train(points, lab.Recipe{Epochs: 60, LR: 1})
+			return *net.Test(fresh, points.Counts).PerClass[1]
+		})
+	}
+	small, head, both := recall(200, 10), recall(2000, 10), recall(2000, 100)
+	t.Logf("recall of the tail: 200 to 10 %.2f, 2000 to 10 %.2f, 2000 to 100 %.2f", small, head, both)
+	says(t, "02-imbalance", "%.2f in the mean before and %.2f now", mean(small), mean(both))
+	says(t, "02-imbalance", "goes from %.2f to %.2f with ten points of the tail, and from %.2f to %.2f with a hundred", slices.Min(small), slices.Max(small), slices.Min(both), slices.Max(both))
+	for i := range small {
+		if head[i] > 0.75*small[i] || head[i] > 0.2 {
+			t.Errorf("seed %d: the tail's recall goes from %.2f to %.2f with more of the head, want a quarter less, and at most 0.2", i, small[i], head[i])
+		}
+	}
+	if a, b := spread(small), spread(both); b > a/2 {
+		t.Errorf("the tail's recall is within %.2f of 200 to 10 and %.2f of 2000 to 100, want less than half of that", a, b)
 	}
 }
