@@ -156,3 +156,38 @@ func TestMoreOfTheHead(t *testing.T) {
 		t.Errorf("the tail's recall is within %.2f of 200 to 10 and %.2f of 2000 to 100, want less than half of that", a, b)
 	}
 }
+
+// The answer to chapter 3's question.
+func TestFocalLossAndTheTail(t *testing.T) {
+	fresh := lab.Clouds(99, 2, 2000, 2000)
+	measure := func(gamma float64) (recall, sure []float64) {
+		for seed := range uint64(5) {
+			points := lab.Clouds(seed, 2, 400, 20)
+			net := lab.NewNet(seed, 2, 2)
+			net.Train(points, lab.Recipe{Epochs: 200, LR: 2, Loss: kernels.SoftmaxLoss{GammaPos: gamma}})
+			recall = append(recall, *net.Test(fresh, points.Counts).PerClass[1])
+			p := tensor.Values(autograd.Exp(autograd.LogSoftmax(net.Forward(autograd.Const(points.X)))).Value)
+			m := 0.
+			for i := range points.Y {
+				m += max(p[2*i], p[2*i+1]) / float64(len(points.Y))
+			}
+			sure = append(sure, m)
+		}
+		return recall, sure
+	}
+	recall, sure := measure(0)
+	focal, modest := measure(2)
+	t.Logf("gamma 0: recall %.3f, sure %.3f; gamma 2: recall %.3f, sure %.3f", recall, sure, focal, modest)
+	most := 0.
+	for i := range recall {
+		most = max(most, recall[i]-focal[i])
+		if focal[i] > recall[i] || focal[i] < recall[i]-0.03 {
+			t.Errorf("seed %d: gamma 2 changes the tail's recall from %.3f to %.3f, want the same or a little less", i, recall[i], focal[i])
+		}
+		if modest[i] > sure[i]-0.08 {
+			t.Errorf("seed %d: the mean of the larger probability goes from %.3f to %.3f with gamma 2, want a fall by more than 0.08", i, sure[i], modest[i])
+		}
+	}
+	says(t, "03-difficulty", "%.2f to %.2f by cross-entropy, changes by at most %.2f, and never upwards", slices.Min(recall), slices.Max(recall), most)
+	says(t, "03-difficulty", "%.2f in the mean by cross-entropy and %.2f with γ = 2", mean(sure), mean(modest))
+}
