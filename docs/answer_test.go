@@ -191,3 +191,51 @@ func TestFocalLossAndTheTail(t *testing.T) {
 	says(t, "03-difficulty", "%.2f to %.2f by cross-entropy, changes by at most %.2f, and never upwards", slices.Min(recall), slices.Max(recall), most)
 	says(t, "03-difficulty", "%.2f in the mean by cross-entropy and %.2f with γ = 2", mean(sure), mean(modest))
 }
+
+// The answer to chapter 4's question.
+func TestWeightsInBatches(t *testing.T) {
+	fresh := lab.Clouds(99, 2, 2000, 2000)
+	recipes := []lab.Recipe{{Batch: 1, Epochs: 20, LR: .01}, {Batch: 4, Epochs: 40, LR: .03}, {Batch: 16, Epochs: 60, LR: .1}, {Epochs: 100, LR: 1}}
+	train := func(seed uint64, recipe lab.Recipe, head, tail float64) lab.Net {
+		points := lab.Clouds(seed, 2, 200, 10)
+		net := lab.NewNet(seed, 2, 2)
+		recipe.Seed, recipe.Weights = seed, points.ByClass([]float64{head, tail})
+		net.Train(points, recipe)
+		return net
+	}
+	recalls := func(recipe lab.Recipe) []float64 {
+		return seeds(func(seed uint64) float64 {
+			return *train(seed, recipe, 210./400, 210./20).Test(fresh, []int{200, 10}).PerClass[1]
+		})
+	}
+	whole := recalls(recipes[3])
+	var smaller []float64 // by the weighted mean, of the batch before
+	var means []any
+	for _, recipe := range recipes {
+		weighted := recalls(recipe)
+		recipe.Mean = true
+		literal := recalls(recipe)
+		t.Logf("batch %d: weighted mean %.2f, %.3f in the mean; Eq 14 %.2f, %.3f in the mean", recipe.Batch, weighted, mean(weighted), literal, mean(literal))
+		for i := range whole {
+			if math.Abs(literal[i]-whole[i]) > 0.02 {
+				t.Errorf("seed %d: by Eq 14 the tail's recall is %.3f at batch %d and %.3f on all points, want the same", i, literal[i], recipe.Batch, whole[i])
+			}
+			if recipe.Batch != 1 && weighted[i] < smaller[i]+0.03 {
+				t.Errorf("seed %d: by the weighted mean the tail's recall is %.3f at batch %d (0 is all) and %.3f at the batch before, want more", i, weighted[i], recipe.Batch, smaller[i])
+			}
+		}
+		smaller, means = weighted, append(means, mean(weighted))
+	}
+	says(t, "04-class-weights", "%.2f in the mean, %.2f at 4, %.2f at 16 and %.2f on all", means...)
+	for seed := range uint64(5) {
+		with, without := train(seed, recipes[0], 210./400, 210./20).Params(), train(seed, recipes[0], 1, 1).Params()
+		for k, p := range with {
+			a, b := tensor.Values(p.Var.Value), tensor.Values(without[k].Var.Value)
+			for i := range a {
+				if math.Abs(a[i]-b[i]) > 1e-9 {
+					t.Errorf("seed %d: %s[%d] is %v with weights and %v without, at batch 1", seed, p.Name, i, a[i], b[i])
+				}
+			}
+		}
+	}
+}
