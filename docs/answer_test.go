@@ -239,3 +239,68 @@ func TestWeightsInBatches(t *testing.T) {
 		}
 	}
 }
+
+// balanced is the mean of the classes' recalls in points.
+func balanced(net lab.Net, test lab.Set, counts []int) float64 {
+	return 100 * net.Test(test, counts).Balanced
+}
+
+// The recipes of the network on small images, for either stage.
+var (
+	first  = lab.Recipe{Epochs: 20, Batch: 64, LR: .1, Decay: 5e-4}
+	second = lab.Recipe{Epochs: 6, Batch: 64, LR: .01, Decay: 5e-4}
+)
+
+// trained is that network after cross-entropy; each seed is trained once.
+func trained(images lab.Set, seed uint64) lab.Net {
+	if stage1[seed] == nil {
+		net, recipe := lab.NewNet(seed, 49, 32, 10), first
+		recipe.Seed = seed
+		net.Train(images, recipe)
+		stage1[seed] = net
+	}
+	return stage1[seed].Clone()
+}
+
+var stage1 = map[uint64]lab.Net{}
+
+// The answer to chapter 5's question.
+func TestWhatTheSamplePartIsWorth(t *testing.T) {
+	images, test := lab.Fashion()
+	var areas, changes []float64
+	var up, down, far = 0, 0, 0.
+	for seed := range uint64(5) {
+		net := trained(images, seed)
+		features := net.Features(images)
+		retrained := func(m phase.MSR) float64 {
+			w, err := m.Weights(phase.Rows(features.X), images.Y, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			twin, recipe := net.Clone(), second
+			recipe.Seed, recipe.Weights = seed, w.Sample
+			twin.Classifier().Train(features, recipe)
+			return balanced(twin, test, images.Counts)
+		}
+		before, counts := balanced(net, test, images.Counts), retrained(phase.MSR{Gamma: 1, Alpha: 1})
+		area, shift := retrained(phase.MSR{Local: phase.Area}), retrained(phase.MSR{Local: phase.AreaShift})
+		literal := retrained(phase.MSR{Local: phase.Literal, Force: true})
+		t.Logf("seed %d: stage 1 %.1f, w^n %.1f, area %.1f, area-shift %.1f, literal %.1f", seed, before, counts, area, shift, literal)
+		if shift < before+4 {
+			t.Errorf("seed %d: stage 1 has %.1f and stage 2 with w^e %.1f, want 4 points more", seed, before, shift)
+		}
+		if literal > before {
+			t.Errorf("seed %d: Eq 12 as printed has %.1f after %.1f in stage 1, want less", seed, literal, before)
+		}
+		areas, changes, far = append(areas, area), append(changes, math.Abs(shift-area)), max(far, math.Abs(shift-counts))
+		if shift > area+0.01 {
+			up++
+		} else if shift < area-0.01 {
+			down++
+		}
+	}
+	if up != 2 || down != 2 || far > 0.55 {
+		t.Errorf("the sample part is worth something in %d seeds and costs in %d, and w^e is %.1f points from w^n, want 2, 2 and at most 0.5", up, down, far)
+	}
+	says(t, "05-features", "by %.1f points at most, twice up, twice down, once not at all, while the seeds lie %.1f points apart", slices.Max(changes), spread(areas))
+}
