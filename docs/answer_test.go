@@ -304,3 +304,58 @@ func TestWhatTheSamplePartIsWorth(t *testing.T) {
 	}
 	says(t, "05-features", "by %.1f points at most, twice up, twice down, once not at all, while the seeds lie %.1f points apart", slices.Max(changes), spread(areas))
 }
+
+// The answer to chapter 6's question.
+func TestFiveRemedies(t *testing.T) {
+	images, test := lab.Fashion()
+	inverse, err := phase.Inverse(images.Counts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"weights from the start", "DRW", "classifier with weights", "new classifier on balanced batches", "logit adjustment"}
+	found := make([][]float64, len(names))
+	wins := make([]int, len(names))
+	var before, gains []float64
+	for seed := range uint64(5) {
+		with := func(r lab.Recipe) lab.Recipe { r.Seed, r.Weights = seed, images.ByClass(inverse); return r }
+		net := trained(images, seed)
+		before = append(before, balanced(net, test, images.Counts))
+
+		start := lab.NewNet(seed, 49, 32, 10)
+		start.Train(images, with(first))
+		deferred, classifier, anew := net.Clone(), net.Clone(), net.Clone()
+		deferred.Train(images, with(second))
+		features := net.Features(images)
+		classifier.Classifier().Train(features, with(second))
+		anew.Classifier()[0].Reset(rand.New(rand.NewPCG(seed, 9)))
+		anew.Classifier().Train(features, lab.Recipe{Epochs: 6, Batch: 64, LR: .03, Decay: 5e-4, Seed: seed, Balanced: true})
+		net.Shift(images.LogPrior(-1))
+
+		best := 0.
+		for k, remedy := range []lab.Net{start, deferred, classifier, anew, net} {
+			found[k] = append(found[k], balanced(remedy, test, images.Counts))
+			best = max(best, found[k][seed])
+		}
+		for k := range names {
+			if found[k][seed] == best {
+				wins[k]++
+			}
+			gains = append(gains, found[k][seed]-before[seed])
+		}
+	}
+	t.Logf("cross-entropy %.1f, %.1f in the mean", before, mean(before))
+	var means, spreads []float64
+	for k, name := range names {
+		t.Logf("%s: %.1f, %.1f in the mean, best in %d", name, found[k], mean(found[k]), wins[k])
+		means, spreads = append(means, mean(found[k])), append(spreads, spread(found[k]))
+		if wins[k] == 5 {
+			t.Errorf("%s is the best in every seed", name)
+		}
+	}
+	if slices.Min(gains) < 3 || spread(means) > 1.5 || slices.Min(spreads) < spread(means) {
+		t.Errorf("gains of at least %.1f points, means within %.1f, seeds within at least %.1f: want 3, 1.5 and more than the means", slices.Min(gains), spread(means), slices.Min(spreads))
+	}
+	says(t, "06-two-stages", "cross-entropy finds %.1f %% in the mean", mean(before))
+	says(t, "06-two-stages", "by %.1f to %.1f points. Their means lie within %.1f points of each other, while the seeds of any one of them lie %.1f to %.1f points apart",
+		slices.Min(gains), slices.Max(gains), spread(means), slices.Min(spreads), slices.Max(spreads))
+}
