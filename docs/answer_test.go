@@ -359,3 +359,50 @@ func TestFiveRemedies(t *testing.T) {
 	says(t, "06-two-stages", "by %.1f to %.1f points. Their means lie within %.1f points of each other, while the seeds of any one of them lie %.1f to %.1f points apart",
 		slices.Min(gains), slices.Max(gains), spread(means), slices.Min(spreads), slices.Max(spreads))
 }
+
+// The answer to chapter 7's question.
+func TestFlatGround(t *testing.T) {
+	images, test := lab.Fashion()
+	// measure is the training loss, its rise at a distance of 1, and the accuracy
+	// as it is and without the prior.
+	measure := func(seed uint64, rho float64) (v [4]float64) {
+		net := trained(images, seed)
+		if rho > 0 {
+			recipe := first
+			recipe.Seed, recipe.SAM = seed, rho
+			net = lab.NewNet(seed, 49, 32, 10)
+			net.Train(images, recipe)
+		}
+		v[0] = net.Loss(images)
+		r := rand.New(rand.NewPCG(1, 0))
+		for range 10 {
+			v[1] += (net.Away(r).Loss(images) - v[0]) / 10
+		}
+		v[2] = balanced(net, test, images.Counts)
+		net.Shift(images.LogPrior(-1))
+		v[3] = balanced(net, test, images.Counts)
+		return v
+	}
+	var sum, sumSAM [4]float64
+	var changes []float64
+	better := 0
+	for seed := range uint64(5) {
+		plain, sam := measure(seed, 0), measure(seed, .2)
+		t.Logf("seed %d: loss %.3f and %.3f, rise %.4f and %.4f, accuracy %.1f and %.1f, without the prior %.1f and %.1f", seed, plain[0], sam[0], plain[1], sam[1], plain[2], sam[2], plain[3], sam[3])
+		if sam[0] <= plain[0] || sam[1] >= plain[1] {
+			t.Errorf("seed %d: the loss goes from %.3f to %.3f with SAM and its rise from %.4f to %.4f, want more and less", seed, plain[0], sam[0], plain[1], sam[1])
+		}
+		changes = append(changes, sam[2]-plain[2])
+		if sam[3] > plain[3] {
+			better++
+		}
+		for k := range sum {
+			sum[k], sumSAM[k] = sum[k]+plain[k]/5, sumSAM[k]+sam[k]/5
+		}
+	}
+	if better != 1 || mean(changes) > 0 {
+		t.Errorf("SAM changes the accuracy by %.1f, and without the prior it is better in %d of 5 seeds, want no gain in the mean, and 1", changes, better)
+	}
+	says(t, "07-flat-minima", "The loss is higher in all five, %.2f after %.2f in the mean. The rise is smaller in all five, %.4f after %.4f", sumSAM[0], sum[0], sumSAM[1], sum[1])
+	says(t, "07-flat-minima", "changes by %.1f to %+.1f points", slices.Min(changes), slices.Max(changes))
+}
