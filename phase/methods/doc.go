@@ -7,7 +7,8 @@
 // choice of weights a phase.Weighting added to phase.Weightings, a way to draw
 // images, to make a step or to change a trained classifier an entry of
 // train.Samplers, train.Objectives or train.Posthocs; and a train.Preset names
-// the settings that make a method of it.
+// the settings that make a method of it. docs/adding-a-method.md does it step by
+// step.
 //
 // In formulas z are a sample's logits, p = softmax(z), y its label, N_j the
 // training images of class j of C, and π_j = N_j/Σ_k N_k.
