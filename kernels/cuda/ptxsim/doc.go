@@ -10,11 +10,13 @@
 // that a branch parts go on as groups, the one at the lowest instruction first,
 // and come together where they meet. The warps of a block take turns at
 // barriers, and blocks run one after another, or side by side where that cannot
-// be told (Launch.Workers). So every run of a kernel gives the same bits.
+// be told (Launch.Workers). So every run of a kernel without races gives the same
+// bits.
 //
 // Arithmetic is exact to the bit, with every rounding, NaN, infinity and
 // subnormal number as the PTX ISA has it: fused multiply-adds and conversions
-// round once; a NaN that f32 arithmetic makes is 0x7fffffff. Instructions that are
+// round once; a NaN that arithmetic makes is 0x7fffffff in f32, and in f64, where
+// hardware's is not simulated, 0x7ff8000000000000. Instructions that are
 // approximate (ex2, lg2, sin, cos, tanh, rsqrt, and rcp, sqrt and div with
 // .approx) are computed in float64 and rounded once, mma as products in float64.
 //

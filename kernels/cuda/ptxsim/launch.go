@@ -13,11 +13,25 @@ import (
 type Launch struct {
 	Grid, Block [3]int // extents; 0 counts as 1
 	Shared      int    // bytes of dynamic shared memory
-	MaxShared   int    // bytes of shared memory, static and dynamic, that a block may have: 48 KiB by default, as without a driver's leave for more
-	Late        bool   // what cp.async copies arrives only when it is waited for, not at once
-	Skip        Check  // checks to leave out: Race, Uninitialized, or both
-	Workers     int    // blocks run side by side: 1 by default. More take effect without the check for races, and for kernels without atomic operations on global memory: elsewhere the order of blocks may show
-	Limit       int    // instructions of warps that a block may execute: 2^28 by default
+
+	// MaxShared is how many bytes of shared memory, static and dynamic, a block
+	// may have: 48 KiB by default, as on a GPU without the driver's leave for more.
+	MaxShared int
+
+	// Late lets what cp.async copies arrive only when it is waited for, not at once.
+	Late bool
+
+	// Skip is checks to leave out: Race, Uninitialized, or both.
+	Skip Check
+
+	// Workers is how many blocks run side by side, 1 by default. More take effect
+	// only without the check for races, and for kernels without atomic operations
+	// on global memory: elsewhere the order of blocks may show.
+	Workers int
+
+	// Limit is how many instructions the warps of a block may execute, 2^28 by
+	// default.
+	Limit int
 }
 
 // A launch is one run of a kernel.
