@@ -39,6 +39,7 @@ func TestChecks(t *testing.T) {
 		{"write to a constant", "mov.u64 %d4, table; cvta.const.u64 %d4, %d4; st.u32 [%d4], 1;", 1, Bounds, "writes 4 bytes to variable table (8 bytes), which is constant"},
 		{"constant load from elsewhere", "ld.const.u32 %r1, [%d0];", 1, Bounds, "reads 4 bytes of allocation 1 (512 bytes), which is not constant memory"},
 		{"alignment", "ld.global.u32 %r1, [%d0+6];", 1, Alignment, "reads 4 bytes at 0x200000006, which 4 does not divide"},
+		{"alignment of another thread", "mad.wide.u32 %d4, %r0, 6, %d0; ld.global.u32 %r1, [%d4];", 2, Alignment, "thread (1,0,0): alignment: reads 4 bytes at 0x200000006"},
 		{"a vector's alignment", "ld.global.v4.f32 {%f0, %f1, %f2, %f3}, [%d0+8];", 1, Alignment, "reads 16 bytes at 0x200000008, which 16 does not divide"},
 
 		{"shared memory unwritten", ".shared .align 4 .b8 s[64]; ld.shared.u32 %r1, [s];", 1, Uninitialized, "reads 4 bytes at byte 0 of shared variable s (64 bytes), which nobody has written"},
@@ -49,10 +50,13 @@ func TestChecks(t *testing.T) {
 		{"one value at one place", "st.global.u32 [%d0], 5;", 64, 0, ""},
 		{"bytes side by side", "cvt.u64.u32 %d4, %r0; add.s64 %d4, %d0, %d4; st.global.u8 [%d4], %r0; mad.wide.u32 %d5, %r0, 2, %d2; st.global.u16 [%d5], %r0;", 64, 0, ""},
 		{"bytes one off", "cvt.u64.u32 %d4, %r0; add.s64 %d4, %d0, %d4; st.global.u8 [%d4], %r0; ld.global.u8 %r1, [%d4+1];", 32, Race, "reads 1 bytes at byte 1 "},
+		{"bytes two off", "cvt.u64.u32 %d4, %r0; add.s64 %d4, %d0, %d4; st.global.u8 [%d4], %r0; setp.eq.u32 %p0, %r0, 0; @%p0 ld.global.u8 %r1, [%d4+2];", 32, Race, "reads 1 bytes at byte 2 "},
 		{"written by another warp", "setp.eq.u32 %p0, %r0, 32; @%p0 st.global.u32 [%d0], 1; setp.eq.u32 %p1, %r0, 64; @%p1 ld.global.u32 %r1, [%d0];", 96, Race, `thread (64,0,0): race: reads 4 bytes at byte 0 of allocation 1 (512 bytes) in a race with an access of another thread, and no barrier lies between: line 17 "setp`},
 		{"read by another warp", "setp.eq.u32 %p0, %r0, 64; @%p0 st.global.u32 [%d0], 1; setp.eq.u32 %p1, %r0, 32; @%p1 ld.global.u32 %r1, [%d0];", 96, Race, "thread (64,0,0): race: writes 4 bytes"},
+		{"read by another warp, written with what was there", "setp.eq.u32 %p0, %r0, 64; @%p0 st.global.u32 [%d0], 0; setp.eq.u32 %p1, %r0, 32; @%p1 ld.global.u32 %r1, [%d0];", 96, Race, "thread (64,0,0): race: writes 4 bytes"},
 		{"read by all, written by the last", "ld.global.u32 %r1, [%d0]; setp.eq.u32 %p0, %r0, 31; @%p0 st.global.u32 [%d0], 1;", 32, Race, "thread (31,0,0): race: writes"},
 		{"read by two warps, synced within one", "ld.global.u32 %r1, [%d0]; bar.warp.sync -1; setp.eq.u32 %p0, %r0, 32; @%p0 st.global.u32 [%d0], 1;", 64, Race, "another thread, and no barrier lies between"},
+		{"read by three warps, two of them synced", "ld.global.u32 %r1, [%d0]; shr.u32 %r2, %r0, 5; setp.ne.u32 %p1, %r2, 1; @%p1 bar.sync 1, 64; setp.eq.u32 %p0, %r0, 0; @%p0 st.global.u32 [%d0], 1;", 96, Race, "thread (0,0,0): race: writes 4 bytes"},
 		{"within a warp, in order", "ld.global.u32 %r1, [%d0]; bar.warp.sync -1; setp.eq.u32 %p0, %r0, 7; @%p0 st.global.u32 [%d0], 1; bar.warp.sync -1; ld.global.u32 %r2, [%d0];", 32, 0, ""},
 		{"a barrier between", "st.global.u32 [%d1], %r0; bar.sync 0; xor.b32 %r1, %r0, 95; mad.wide.u32 %d4, %r1, 4, %d0; ld.global.u32 %r2, [%d4];", 96, 0, ""},
 		{"a barrier of others between", `setp.lt.u32 %p0, %r0, 64; st.global.u32 [%d1], %r0; @%p0 bar.sync 1, 64; xor.b32 %r1, %r0, 32; mad.wide.u32 %d4, %r1, 4, %d0; @%p0 ld.global.u32 %r2, [%d4];
@@ -65,6 +69,7 @@ func TestChecks(t *testing.T) {
 		{"plain, then atomic", "st.global.u32 [%d0], 0; red.global.add.u32 [%d0], 1;", 2, Race, "writes 4 bytes"},
 		{"volatile", "st.volatile.global.u32 [%d0], %r0; ld.volatile.global.u32 %r1, [%d0];", 64, 0, ""},
 		{"unchanging memory that changes", "st.global.u32 [%d1], 1; ld.global.nc.u32 %r1, [%d1];", 1, Race, "reads as unchanging 4 bytes at byte 0 of allocation 1 (512 bytes) in a race with an access of the same thread"},
+		{"unchanging memory that changed before a barrier", "st.global.u32 [%d1], 1; bar.sync 0; ld.global.nc.u32 %r1, [%d1];", 1, Race, "reads as unchanging 4 bytes"},
 		{"a copy without a wait", ".shared .align 16 .b8 s[64]; cp.async.ca.shared.global [s], [%d0], 4; ld.shared.u32 %r1, [s];", 1, Race, "in a race with an access of a copy that has not been waited for"},
 		{"a copy over what others read", ".shared .align 16 .b8 s[512]; st.shared.u32 [s], 1; bar.sync 0; ld.shared.u32 %r1, [s]; setp.eq.u32 %p0, %r0, 9; @%p0 cp.async.ca.shared.global [s], [%d0], 4;", 32, Race, "writes 4 bytes at byte 0 of shared variable s"},
 		{"a copy seen by others without a barrier", ".shared .align 16 .b8 s[64]; setp.eq.u32 %p0, %r0, 0; @%p0 cp.async.ca.shared.global [s], [%d0], 4; cp.async.wait_all; ld.shared.u32 %r1, [s];", 32, Race, "thread (1,0,0)"},
@@ -83,6 +88,7 @@ func TestChecks(t *testing.T) {
 
 		{"a shuffle from a lane that is gone", "setp.lt.u32 %p0, %r0, 31; @!%p0 ret; shfl.sync.down.b32 %r1, %r0, 1, 31, -1;", 32, Lanes, "thread (30,0,0): lanes: reads from lane 31, which is not there or not in the mask 0xffffffff"},
 		{"a shuffle from beyond the mask", "shfl.sync.down.b32 %r1, %r0, 1, 31, 3;", 2, Lanes, "thread (1,0,0): lanes: reads from lane 2"},
+		{"a shuffle from another's mask", "mov.u32 %r1, 0xffff; setp.ge.u32 %p0, %r0, 16; @%p0 mov.u32 %r1, 0xffff0000; shfl.sync.bfly.b32 %r2, %r0, 16, 31, %r1;", 32, Lanes, "thread (0,0,0): lanes: reads from lane 16, which is not there or not in the mask 0xffff"},
 		{"a mask without the lane", "shfl.sync.idx.b32 %r1, %r0, 0, 31, 1;", 2, Lanes, "lane 1 is not in its own mask, 0x1"},
 		{"masks that differ", "mov.u32 %r1, 3; setp.eq.u32 %p0, %r0, 0; @%p0 mov.u32 %r1, 1; vote.sync.any.pred %p1, %p0, %r1;", 2, Lanes, "lane 1 names the mask 0x3, and lane 0 in it 0x1"},
 		{"shuffles apart", "setp.lt.u32 %p0, %r0, 16; @%p0 bra low; shfl.sync.idx.b32 %r1, %r0, 0, 31, -1; bra join; low: shfl.sync.idx.b32 %r1, %r0, 1, 31, -1; join:", 32, Lanes, "nobody can go on: 16 threads, the first (16,0,0), wait for the rest of their warp"},
@@ -169,12 +175,26 @@ func TestFaultPlaces(t *testing.T) {
 // A register that nothing has written holds ones, in every block anew.
 func TestUnwrittenRegisters(t *testing.T) {
 	var m Memory
-	p := given(t, &m, make([]uint32, 4))
-	body := "mov.u32 %r1, %ctaid.x; mad.wide.u32 %d4, %r1, 4, %d0; st.global.u32 [%d4], %r2; mov.u32 %r2, 5; setp.eq.u32 %p0, %r1, 9; @%p0 mov.u32 %r3, 1; add.u32 %r2, %r3, %r2;"
+	p := given(t, &m, make([]uint32, 8))
+	body := `mov.u32 %r1, %ctaid.x; mad.wide.u32 %d4, %r1, 8, %d0; st.global.u32 [%d4], %r2; mov.u32 %r2, 5;
+	setp.eq.u32 %p0, %r1, 9; @%p0 mov.u32 %r3, 1; @%p0 bra on; add.u32 %r2, %r2, 1; on: st.global.u32 [%d4+4], %r3; mov.u32 %r3, %r2;`
 	if err := loaded(t, small(body), "k").Run(&m, Launch{Grid: [3]int{4}}, p, p); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, results[uint32](t, &m, p, 4), func(int) uint32 { return 0xffffffff })
+	expect(t, results[uint32](t, &m, p, 8), func(int) uint32 { return 0xffffffff })
+
+	// What clang makes writes every register before it reads it, on every path.
+	for _, ptx := range []string{basic, ampere} {
+		module, err := Load(ptx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range module.Kernels() {
+			if entry := module.Kernel(name).entry; len(entry) > 0 {
+				t.Errorf("%s: registers %v", name, entry)
+			}
+		}
+	}
 }
 
 // Global memory counts as unwritten until somebody has written to it; a launch
@@ -239,4 +259,12 @@ func TestLimit(t *testing.T) {
 	}
 	err := k.Run(&m, Launch{Grid: [3]int{3}, Block: [3]int{64}, Limit: 2*n - 1}, p, p)
 	faults(t, err, Limit, "thread (32,0,0): limit: the block has executed 211 instructions of warps and goes on")
+}
+
+// The end of an allocation may lie within an access.
+func TestPartlyPastTheEnd(t *testing.T) {
+	var m Memory
+	p := given(t, &m, make([]uint32, 3))
+	k := loaded(t, small("mad.wide.u32 %d4, %r0, 8, %d0; ld.global.u64 %d5, [%d4];"), "k")
+	faults(t, k.Run(&m, Launch{Block: [3]int{2}}, p, p), Bounds, "thread (1,0,0): bounds: reads 8 bytes at 0x200000008, which is byte 8 of allocation 1 (12 bytes)")
 }

@@ -375,3 +375,17 @@ func TestKernels(t *testing.T) {
 		}
 	}
 }
+
+// Blocks run side by side only where nobody can tell.
+func TestWorkers(t *testing.T) {
+	for _, c := range []struct {
+		kernel string
+		skip   Check
+		want   int
+	}{{"saxpy", Race, 4}, {"saxpy", 0, 1}, {"saxpy", Uninitialized, 1}, {"total", Race, 1}, {"histogram", Race, 1}, {"stream", Race, 4}} {
+		l := Launch{Workers: 4, Skip: c.skip}
+		if err := loaded(t, module(c.kernel), c.kernel).complete(&l); err != nil || l.Workers != c.want {
+			t.Errorf("%s, skipping %v: %d workers, want %d; %v", c.kernel, c.skip, l.Workers, c.want, err)
+		}
+	}
+}

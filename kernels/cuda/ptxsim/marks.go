@@ -138,19 +138,13 @@ func (w *warp) readsAfter(c *cell, r *region, off, n uint64, i int, o *op) {
 func (w *warp) noteReader(c *cell, me mark, floor uint32) {
 	t := me.who >> 22
 	switch {
-	case w.replaces(c.read, t, floor):
+	case w.settled(c.read, t, floor):
 		c.read = me
-	case w.replaces(c.second, t, floor):
+	case w.settled(c.second, t, floor):
 		c.second = me
 	case c.read.who>>22/warpSize == c.second.who>>22/warpSize && c.read.stamp >= w.block.start && c.second.stamp >= w.block.start:
 		c.second = me
 	}
-}
-
-// replaces is settled for a read: one of another block stays, whether or not
-// this block has heard of that one, for a third may not have.
-func (w *warp) replaces(x mark, t, floor uint32) bool {
-	return x.stamp < floor || x.stamp >= w.block.start && w.settled(x, t, floor)
 }
 
 // writes notes that lane i writes p to n bytes, and faults if another thread's

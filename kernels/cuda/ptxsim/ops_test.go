@@ -112,7 +112,8 @@ func values(r *rand.Rand, name string) []uint64 {
 	case "f16":
 		v = []uint64{0, 0x8000, 1, 0x8001, 0x3ff, 0x400, 0x3c00, 0xbc00, 0x3e00, 0x4100, 0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x5640, 0x6800}
 	default:
-		v = []uint64{0, 1, 2, 3, 7, 8, 16, 24, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x0420, 0x1f10, mask, mask - 1, mask >> 1, mask>>1 + 1, mask / 3, 1 << (n / 2), 1<<(n/2) - 1}
+		v = []uint64{0, 1, 2, 3, 7, 8, 16, 24, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 0x0420, 0x1f10, mask, mask - 1, mask >> 1, mask>>1 + 1, mask / 3, 1 << (n / 2), 1<<(n/2) - 1,
+			1<<63 | 1<<39 | 1, 1<<62 | 1<<38 | 1, 1<<62 | 1<<61 | 1<<37 - 1} // past, and short of, ties that f32 has
 	}
 	for range 8 {
 		v = append(v, r.Uint64())

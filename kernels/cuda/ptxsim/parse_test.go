@@ -26,7 +26,7 @@ func TestLoadErrors(t *testing.T) {
 		{"div.f32 %f1, %f2, %f3;", "div.f32: div has no form for .f32"},
 		{"and.u32 %r1, %r2, %r3;", "and.u32: and has no form for .u32"},
 		{"shl.u32 %r1, %r2, %r3;", "shl.u32: shl has no form for .u32"},
-		{"add.u32 %r1, %r2, %r99;", "%r99 is not declared"},
+		{"add.u32 %r1, %r2, %r32;", "%r32 is not declared"},
 		{"add.u32 %r1, %r2, %tid.x;", "%tid.x: only mov and cvt read special registers"},
 		{"ld.global.u32 %r1, [16];", "an address begins with a register or a symbol"},
 		{"ld.global.L2::64B.u32 %r1, [%d0];", ".L2::64B needs .version 7.4"},

@@ -144,6 +144,22 @@ func TestBarriers(t *testing.T) {
 	st.global.u32 [%d1], %r5;`, 100, nil, 90)
 	expect(t, got, func(i int) uint32 { return uint32(89 - i) })
 
+	// Some lanes of a warp wait before the others leave.
+	got = try(t, `
+	setp.lt.u32 %p0, %r0, 40;
+	@%p0 bra out;
+	bar.sync 0;
+	activemask.b32 %r1;
+	shfl.sync.idx.b32 %r1, %r1, 9, 31, -1;
+	st.global.u32 [%d1], %r1;
+out:`, 64, nil, 64)
+	expect(t, got, func(i int) uint32 {
+		if i < 40 {
+			return 0
+		}
+		return 0xffffff00
+	})
+
 	// Two pairs of warps, each with a barrier of its own and another number of
 	// rounds.
 	got = try(t, `
