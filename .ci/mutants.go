@@ -654,6 +654,36 @@ var mutants = []mutant{
 	{"gpu-norms-count-one-slice", "kernels/cuda/launch Slices", []edit{
 		{"kernels/cuda/launch/norm.go", "count := s.grid[1]", "count := 1"},
 	}},
+	{"lab-ignores-eq-14s-mean", "docs TestWeightsInBatches", []edit{
+		{"docs/lab/lab.go", "if recipe.Mean {", "if false {"},
+	}},
+	{"lab-trains-without-sam", "docs TestFlatGround", []edit{
+		{"docs/lab/lab.go", "if recipe.SAM > 0 {", "if recipe.SAM > 1 {"},
+	}},
+	{"lab-shifts-the-wrong-way", "docs TestFiveRemedies", []edit{
+		{"docs/lab/lab.go", "times * math.Log", "-times * math.Log"},
+	}},
+	{"ptx-highest-pc-first", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/warp.go", "(!ok || h.pc < g.pc)", "(!ok || h.pc > g.pc)"},
+	}},
+	{"ptx-copies-arrive-early", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/async.go", "c.group < w.committed[c.lane]-o.n", "c.group <= w.committed[c.lane]-o.n"},
+	}},
+	{"ptx-fma-rounds-twice", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/float.go", "v&(1<<29-1) != 1<<28 &&", "true &&"},
+	}},
+	{"ptx-mma-fragments-of-another-layout", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/tensor.go", "a[g+8*(r&1)]", "a[g+8*(r>>1)]"},
+	}},
+	{"ptx-shuffles-to-the-edge", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/lanes.go", "ok = j >= last", "ok = j > last"},
+	}},
+	{"ptx-misaligned-access", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/access.go", "r.size-off >= n && addr&(n-1) == 0", "r.size-off >= n"},
+	}},
+	{"ptx-halves-round-up", "kernels/cuda/ptxsim", []edit{
+		{"kernels/cuda/ptxsim/convert.go", "rest == tie && kept&1 != 0", "rest == tie"},
+	}},
 	{"forks-forget-the-momentum", "phase/train TestStage1OfAnotherRun/whole", []edit{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},

@@ -30,7 +30,9 @@ DEVICE uint block_z() { return __nvvm_read_ptx_sreg_ctaid_z(); }
 DEVICE uint place() { return block() * threads() + thread(); }
 
 // barrier waits for all threads of the block.
-DEVICE void barrier() { __syncthreads(); }
+// clang 14 believes that its own __syncthreads leaves alone what a static shared
+// variable holds, and may move loads of one across it; it knows nothing of this.
+DEVICE void barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
 
 // across is v of the lane whose number differs in the bits of mask.
 DEVICE int across(int v, int mask) { return __nvvm_shfl_sync_bfly_i32(-1, v, mask, 31); }
