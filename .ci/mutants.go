@@ -354,7 +354,7 @@ var mutants = []mutant{
 		{"optim/sam.go", "k.AXPY(a, kernels", "k.AXPY(o.Rho/(Params{p}.GradNorm()+1e-12), kernels"},
 	}},
 	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
-		{"phase/train/run.go", "true, pass > 0, s.Seed", "true, false, s.Seed"},
+		{"phase/train/step.go", "true, pass > 0, s.Seed", "true, false, s.Seed"},
 	}},
 	{"nesterov-forgotten-cpu", "kernels/cpu TestConformance/.*/SGD", []edit{
 		{"kernels/cpu/update.go", "if p.Nesterov {", "if p.Nesterov && p.First {"},
@@ -436,13 +436,13 @@ var mutants = []mutant{
 		{"phase/train/model.go", "class[i] = slices.Index(m.About.Classes, name)", "class[i] = min(i, len(m.About.Classes)-1)"},
 	}},
 	{"frozen-extractor-in-training-mode", "phase/train TestFrozenExtractor", []edit{
-		{"phase/train/run.go", "f := r.model.Features(&eval, r", "eval.Train = true\n\t\tf := r.model.Features(&eval, r"},
+		{"phase/train/step.go", "f := r.model.Features(&eval, r", "eval.Train = true\n\t\tf := r.model.Features(&eval, r"},
 	}},
 	{"stage-2-trains-the-extractor", "phase/train TestFrozenExtractor", []edit{
-		{"phase/train/run.go", "return !ofHead[p.Var]", "return false"},
+		{"phase/train/stage.go", "return !ofHead[p.Var]", "return false"},
 	}},
 	{"stage-2-keeps-the-loss-of-stage-1", "phase/train TestStage2IsCrossEntropy", []edit{
-		{"phase/train/run.go", "r.loss, err = r.c.Loss2()", "r.loss, err = r.c.Loss1()"},
+		{"phase/train/stage.go", "r.loss, err = r.c.Loss2()", "r.loss, err = r.c.Loss1()"},
 	}},
 	{"weights-by-place-in-the-batch", "phase/train TestWeightsGoWithTheirSamples", []edit{
 		{"phase/train/features.go", "w.sample[at]", "w.sample[i+0*at]"},
@@ -457,10 +457,10 @@ var mutants = []mutant{
 		{"phase/train/objective.go", "by = sum(weights)", "by = float64(len(weights))"},
 	}},
 	{"gradient-not-clipped", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/run.go", "if r.c.Clip > 0 {", "if r.c.Clip < 0 {"},
+		{"phase/train/step.go", "if r.c.Clip > 0 {", "if r.c.Clip < 0 {"},
 	}},
 	{"head-not-drawn-anew", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/run.go", "\tif r.c.Reinit {\n", "\tif false {\n"},
+		{"phase/train/stage.go", "\tif r.c.Reinit {\n", "\tif false {\n"},
 	}},
 	{"stage-1-without-augmentation", "phase/train TestRunIsThisLoop", []edit{
 		{"phase/train/features.go", "\treturn data.ParseAugment(r.c.Augment, shape[1])", "\treturn data.ParseAugment(\"none\", shape[1])"},
@@ -568,7 +568,7 @@ var mutants = []mutant{
 		{"optim/adamw.go", "k.LR = p.rate(lr)", "k.LR = lr"},
 	}},
 	{"the-head-beside-scales-has-their-rate", "phase/train TestClassScalesFold", []edit{
-		{"phase/train/run.go", "params[i].Rate = r.c.Stage2HeadRate", "params[i].Rate = 1"},
+		{"phase/train/stage.go", "params[i].Rate = r.c.Stage2HeadRate", "params[i].Rate = 1"},
 	}},
 	{"the-last-candidate-is-chosen", "phase/train TestChooseStage2", []edit{
 		{"phase/train/choose.go", "len(d.Among) == 1 || s > d.Score", "true"},
@@ -694,10 +694,10 @@ var mutants = []mutant{
 		{"phase/train/source.go", "\t\t\tapart = append(apart, i)\n", "\t\t\tapart, keep = append(apart, i), append(keep, i)\n"},
 	}},
 	{"scales-are-not-folded-into-the-bias", "phase/train TestClassScalesFold", []edit{
-		{"phase/train/run.go", "\t\tb[j] *= f\n", "\t\tb[j] *= 1\n"},
+		{"phase/train/finish.go", "\t\tb[j] *= f\n", "\t\tb[j] *= 1\n"},
 	}},
 	{"stage-2-goes-on-with-the-optimizer-of-stage-1", "phase/train TestRunIsThisLoop", []edit{
-		{"phase/train/run.go", "\tif r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {\n", "\tif false {\n"},
+		{"phase/train/stage.go", "\tif r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {\n", "\tif false {\n"},
 	}},
 	{"evaluation-in-training-mode", "phase/train TestModelRoundTrip", []edit{
 		{"phase/train/features.go", "logits := tensor.Data[float32](r.scaled(forward(&p, r", "p.Train, p.Frozen = true, true\n\t\tlogits := tensor.Data[float32](r.scaled(forward(&p, r"},
@@ -706,7 +706,7 @@ var mutants = []mutant{
 		{"phase/train/model.go", "Workers: workers, Normalize: m.normalize()}", "Workers: workers}"},
 	}},
 	{"training-goes-on-after-nan", "phase/train TestNotFinite", []edit{
-		{"phase/train/run.go", "if math.IsNaN(loss) || math.IsInf(loss, 0) {", "if math.IsNaN(loss) && loss < 0 {"},
+		{"phase/train/step.go", "if math.IsNaN(loss) || math.IsInf(loss, 0) {", "if math.IsNaN(loss) && loss < 0 {"},
 	}},
 	{"a-second-writer-is-let-in", "phase/train TestOneWriter", []edit{
 		{"phase/train/rundir.go", "if !got {", "if !got && d == nil {"},

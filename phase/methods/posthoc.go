@@ -51,6 +51,7 @@ func (TauNorm) Score(logits []float32, labels, counts []int) (float64, error) {
 	return balanced(logits, labels, counts)
 }
 
+// String says what it is, with its parameter.
 func (p TauNorm) String() string { return fmt.Sprintf("tau-norm %g", p.Tau) }
 
 // PosthocAdjust is post-hoc logit adjustment of Menon et al., "Long-Tail Learning
@@ -84,6 +85,7 @@ func (PosthocAdjust) Score(logits []float32, labels, counts []int) (float64, err
 	return balanced(logits, labels, counts)
 }
 
+// String says what it is, with its parameter.
 func (p PosthocAdjust) String() string { return fmt.Sprintf("logit-adjust %g", p.Tau) }
 
 // Temperature is temperature scaling of Guo et al., "On Calibration of Modern
@@ -122,6 +124,7 @@ func (Temperature) Score(logits []float32, labels, counts []int) (float64, error
 	return sum / float64(len(labels)), nil
 }
 
+// String says what it is, with its parameter.
 func (p Temperature) String() string { return fmt.Sprintf("temperature %g", p.T) }
 
 // balanced is the mean over the classes of how many of their images have the

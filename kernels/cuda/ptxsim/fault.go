@@ -23,6 +23,7 @@ const (
 
 var checkNames = []string{"bounds", "alignment", "uninitialized", "race", "barrier", "lanes", "arithmetic", "trap", "limit"}
 
+// String is the check in words.
 func (c Check) String() string {
 	var names []string
 	for i, n := range checkNames {
@@ -41,6 +42,7 @@ type Place struct {
 	Thread [3]int
 }
 
+// String is the place in words.
 func (p Place) String() string {
 	return fmt.Sprintf("line %d %q, block %s, thread %s", p.Line, p.Text, triple(p.Block), triple(p.Thread))
 }
@@ -56,6 +58,7 @@ type Fault struct {
 	Other *Place // whom a race is with
 }
 
+// Error is the whole report in words.
 func (f *Fault) Error() string {
 	s := fmt.Sprintf("ptxsim: kernel %s, %s: %s: %s", f.Kernel, f.Place, f.Check, f.Msg)
 	if f.Other != nil {

@@ -75,6 +75,7 @@ type ServerError struct {
 	Errs []error // of each URL
 }
 
+// Error says what the servers answered, in a line.
 func (e *ServerError) Error() string {
 	text := ""
 	for i, u := range e.URLs {
@@ -86,6 +87,7 @@ func (e *ServerError) Error() string {
 	return text
 }
 
+// Unwrap is the error of each server.
 func (e *ServerError) Unwrap() []error { return e.Errs }
 
 // Get puts the set s where package data looks for it, unless it is there. What
