@@ -319,7 +319,7 @@ func (p *program) printPlan(ctx context.Context, s *settings, x *reproduced, c *
 		}
 		fmt.Fprintf(out, "  %-40s  %9s  %s\n", within(c.out, q.Run), about(q.Seconds), what)
 	}
-	_, err := fmt.Fprintf(out, "\n%s, %s finished; %d first stages to train or trained; about %s at the speed of this moment\n\n", count(len(jobs), "run"), fmt.Sprint(len(jobs)-left), firsts, about(total))
+	_, err := fmt.Fprintf(out, "\n%s, %s finished; %d distinct first stages; about %s at the speed of this moment\n\n", count(len(jobs), "run"), fmt.Sprint(len(jobs)-left), firsts, about(total))
 	return err
 }
 
