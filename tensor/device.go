@@ -74,12 +74,43 @@ func (e *Error) Error() string { return e.Op + ": " + e.Msg }
 // Errorf makes an Error.
 func Errorf(op, format string, a ...any) *Error { return &Error{op, fmt.Sprintf(format, a...)} }
 
-// Catch runs f and turns an *Error panic into an error; other panics pass.
+// A DeviceError is the panic value for what goes wrong on a device that is not the
+// host: an event of the outside world that comes where no error can be returned.
+type DeviceError struct {
+	Device string
+	Err    error // *OutOfMemory, or what a driver says
+}
+
+// Error is what went wrong, and where.
+func (e *DeviceError) Error() string { return e.Device + ": " + e.Err.Error() }
+
+// Unwrap is the error without the device.
+func (e *DeviceError) Unwrap() error { return e.Err }
+
+// OutOfMemory says that a device has no memory for a tensor, in bytes.
+type OutOfMemory struct {
+	Asked int64 // by the tensor
+	Used  int64 // by this program's tensors
+	Free  int64 // that are nobody's
+	Total int64
+}
+
+// Error has all four.
+func (e *OutOfMemory) Error() string {
+	return fmt.Sprintf("out of memory: %s asked for, %s used by this program, %s of %s free", mebibytes(e.Asked), mebibytes(e.Used), mebibytes(e.Free), mebibytes(e.Total))
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// Catch runs f and turns an *Error or a *DeviceError panic into an error; other
+// panics pass.
 func Catch(f func()) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case *Error:
+			err = r
+		case *DeviceError:
 			err = r
 		default:
 			panic(r)

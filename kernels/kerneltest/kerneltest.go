@@ -80,10 +80,10 @@ func run(t *testing.T, b kernels.Backend, tol Tolerance, named []string, wanted 
 		t.Errorf("no call of method %s", m)
 	}
 	if named == nil {
-		named = methods()
+		named = Methods()
 	}
 	for _, m := range named {
-		if !slices.Contains(methods(), m) {
+		if !slices.Contains(Methods(), m) {
 			t.Errorf("kernels.Backend has no method %s to test", m)
 		}
 		t.Run(m, func(t *testing.T) {
@@ -106,8 +106,8 @@ func (c call) elements() (n int) {
 	return n
 }
 
-// methods lists the methods of kernels.Backend that compute.
-func methods() (names []string) {
+// Methods lists the methods of kernels.Backend that compute.
+func Methods() (names []string) {
 	face := reflect.TypeFor[kernels.Backend]()
 	for i := range face.NumMethod() {
 		if n := face.Method(i).Name; n != "Device" && n != "String" {
@@ -119,7 +119,7 @@ func methods() (names []string) {
 
 // missing lists the methods of kernels.Backend that no call exercises.
 func missing(all []call) (names []string) {
-	for _, m := range methods() {
+	for _, m := range Methods() {
 		if len(ofMethod(all, m)) == 0 {
 			names = append(names, m)
 		}

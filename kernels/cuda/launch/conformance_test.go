@@ -3,11 +3,9 @@ package launch
 import (
 	"flag"
 	"math"
-	"reflect"
 	"slices"
 	"testing"
 
-	"phase/kernels"
 	"phase/kernels/kerneltest"
 )
 
@@ -39,12 +37,6 @@ func limit() int {
 }
 
 // exact is the methods that compute, without the lossy.
-func exact() (names []string) {
-	face := reflect.TypeFor[kernels.Backend]()
-	for i := range face.NumMethod() {
-		if n := face.Method(i).Name; n != "Device" && n != "String" && !slices.Contains(lossy, n) {
-			names = append(names, n)
-		}
-	}
-	return names
+func exact() []string {
+	return slices.DeleteFunc(kerneltest.Methods(), func(m string) bool { return slices.Contains(lossy, m) })
 }

@@ -32,6 +32,7 @@ type Launch struct {
 type Arg struct {
 	Bits    uint64
 	Scratch bool
+	Of      *tensor.Tensor // whose address it is, for messages; or nil
 }
 
 // Work is launches that are to run in order. Scratch is the number of bytes that
@@ -128,9 +129,9 @@ func at(t *tensor.Tensor) Arg {
 	offset := uint64(t.Offset() * t.DType().Size())
 	switch m := t.Storage().(type) {
 	case room:
-		return Arg{m.start + offset, true}
+		return Arg{m.start + offset, true, t}
 	case Memory:
-		return Arg{Bits: m.Address() + offset}
+		return Arg{Bits: m.Address() + offset, Of: t}
 	}
 	panic(tensor.Errorf("cuda", "a tensor on %v, not in the GPU's memory: move it with To", t.Device()))
 }
