@@ -9,11 +9,14 @@ import (
 // An arena lends the memory of one training step and takes it all back at
 // once. After the first step a step of the same shapes allocates next to
 // nothing. What it lends is not cleared.
+//
+// It lends the same tensors in the same order in every step that asks for the same:
+// a step then has the addresses of the step before, which a device may make use of.
 type arena struct {
 	poison bool
+	all    map[form][]*tensor.Tensor // in the order in which they were made
 	free   map[form][]*tensor.Tensor
-	lent   []*tensor.Tensor
-	at     map[*tensor.Tensor]int // where in lent
+	lent   map[*tensor.Tensor]form
 }
 
 // A form is what two tensors share when one can take the other's place.
@@ -36,16 +39,16 @@ func (f form) alloc() *tensor.Tensor {
 
 func (a *arena) take(f form) *tensor.Tensor {
 	if a.free == nil {
-		a.free, a.at = map[form][]*tensor.Tensor{}, map[*tensor.Tensor]int{}
+		a.all, a.free, a.lent = map[form][]*tensor.Tensor{}, map[form][]*tensor.Tensor{}, map[*tensor.Tensor]form{}
 	}
 	var t *tensor.Tensor
 	if l := a.free[f]; len(l) > 0 {
 		t, a.free[f] = l[len(l)-1], l[:len(l)-1]
 	} else {
 		t = f.alloc()
+		a.all[f] = append(a.all[f], t)
 	}
-	a.at[t] = len(a.lent)
-	a.lent = append(a.lent, t)
+	a.lent[t] = f
 	return t
 }
 
@@ -62,31 +65,27 @@ func formOf(dev tensor.Device, d tensor.DType, images bool, shape tensor.Shape) 
 
 // giveBack ends the life of one lent tensor early. Others are ignored.
 func (a *arena) giveBack(t *tensor.Tensor) {
-	i, ok := a.at[t]
+	f, ok := a.lent[t]
 	if !ok {
 		return
 	}
-	last := a.lent[len(a.lent)-1]
-	a.lent[i], a.at[last] = last, i
-	a.lent = a.lent[:len(a.lent)-1]
-	delete(a.at, t)
-	a.shelve(t)
-}
-
-func (a *arena) shelve(t *tensor.Tensor) {
+	delete(a.lent, t)
 	if a.poison {
 		poison(t)
 	}
-	f := formOf(t.Device(), t.DType(), t.IsImages() && !t.IsDense(), t.Shape())
 	a.free[f] = append(a.free[f], t)
 }
 
 func (a *arena) reset() {
-	for _, t := range a.lent {
-		a.shelve(t)
+	if a.poison {
+		for t := range a.lent {
+			poison(t)
+		}
 	}
-	a.lent = a.lent[:0]
-	clear(a.at)
+	clear(a.lent)
+	for f, all := range a.all {
+		a.free[f] = append(a.free[f][:0], all...)
+	}
 }
 
 // poison fills host memory with NaN, so that a use after its end is loud.

@@ -27,7 +27,7 @@ func TestOpsOnCPU(t *testing.T) { variants(t, optest.Run) }
 
 func TestGoldenOnCPU(t *testing.T) {
 	variants(t, func(t *testing.T) {
-		t.Run("f64", func(t *testing.T) { compareGolden(t, tensor.F64, 1e-9, .01) })
-		t.Run("f32", func(t *testing.T) { compareGolden(t, tensor.F32, 1e-4, 1) })
+		t.Run("f64", func(t *testing.T) { compareGolden(t, same, tensor.F64, 1e-9, .01) })
+		t.Run("f32", func(t *testing.T) { compareGolden(t, same, tensor.F32, 1e-4, 1) })
 	})
 }

@@ -17,7 +17,7 @@ var gather = Define(Rule[none]{
 		return append(tensor.Shape{in[1][0]}, in[0][1:]...), nil
 	},
 	Forward: func(c *Ctx, _ none) {
-		inRange("gather", "index", c.In[1], c.In[0].Dim(0))
+		c.inRange("gather", "index", 1, c.In[0].Dim(0))
 		c.K.Gather(c.Out, c.In[0], c.In[1])
 	},
 	Backward: func(c *Ctx, _ none) { c.K.GatherGrad(c.DIn(0), c.In[1], c.DOut) },
@@ -51,7 +51,7 @@ var oneHot = Define(Rule[oneHotParam]{
 		return tensor.Shape{in[0][0], p.Classes}, nil
 	},
 	Forward: func(c *Ctx, p oneHotParam) {
-		inRange("one_hot", "label", c.In[0], p.Classes)
+		c.inRange("one_hot", "label", 0, p.Classes)
 		c.K.OneHot(c.Out, c.In[0])
 	},
 	Samples: func(g *Gen) []Sample[oneHotParam] {
@@ -68,11 +68,15 @@ func OneHot(label *tensor.Tensor, classes int, d tensor.DType) *Var {
 	return oneHot(oneHotParam{classes, d}, Const(label))
 }
 
-// inRange panics unless every element of t, which is I64, is in [0, n). Only
-// host tensors are looked through.
-func inRange(op, what string, t *tensor.Tensor, n int) {
+// inRange panics unless every element of input i, which is I64, is in [0, n). Only
+// tensors of the host are looked through, before they go to another device.
+func (c *Ctx) inRange(op, what string, i, n int) {
+	t := c.given[i]
 	if t.Device() != tensor.CPU {
 		return
+	}
+	if !t.IsPacked() {
+		t = tensor.Contiguous[int64](t)
 	}
 	for i, v := range tensor.Data[int64](t) {
 		if v < 0 || v >= int64(n) {

@@ -47,7 +47,7 @@ var softmaxLoss = Define(Rule[kernels.SoftmaxLoss]{
 		return l, nil
 	},
 	Forward: func(c *Ctx, p kernels.SoftmaxLoss) {
-		inRange("softmax_loss", "label", c.In[1], c.In[0].Dim(1))
+		c.inRange("softmax_loss", "label", 1, c.In[0].Dim(1))
 		slope := c.Keep(c.New(c.In[0].DType(), c.In[0].Shape()...))
 		c.K.SoftmaxLoss(p, c.Out, slope, c.In[0], c.In[1], c.In[2])
 	},
@@ -82,7 +82,7 @@ func SoftmaxLoss(logits *Var, label, weight *tensor.Tensor, p kernels.SoftmaxLos
 // CrossEntropy is the mean over rows of -log softmax(logits)[label], for
 // logits (n,k) and labels (n).
 func CrossEntropy(logits *Var, label *tensor.Tensor) *Var {
-	w := tensor.New(label.Device(), logits.Value.DType(), label.Shape()...)
+	w := tensor.New(logits.Value.Device(), logits.Value.DType(), label.Shape()...)
 	one := kernels.Affine{Add: 1}
 	kernels.For(w).Affine(one, w, w)
 	return Mean(SoftmaxLoss(logits, label, w, kernels.SoftmaxLoss{}))

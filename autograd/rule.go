@@ -64,6 +64,7 @@ type Ctx struct {
 	vars   []*Var
 	shapes []tensor.Shape
 	tape   *Tape
+	given  []*tensor.Tensor // In before they were moved and arranged: what can be looked through on the host
 }
 
 // New lends row-major memory that lives as long as the step; it is not
@@ -188,7 +189,8 @@ func (n *node[P]) done() {
 	clear(n.In)
 	clear(n.Kept)
 	clear(n.vars)
-	*n = node[P]{Ctx: Ctx{In: n.In[:0], Kept: n.Kept[:0], vars: n.vars[:0], shapes: n.shapes[:0]}, pool: n.pool}
+	clear(n.given)
+	*n = node[P]{Ctx: Ctx{In: n.In[:0], Kept: n.Kept[:0], vars: n.vars[:0], shapes: n.shapes[:0], given: n.given[:0]}, pool: n.pool}
 	n.pool.Put(n)
 }
 
@@ -197,7 +199,7 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 	n.rule, n.pool, n.p = r, pool, p
 	wants, lost := false, false
 	for i, v := range in {
-		n.vars, n.shapes = append(n.vars, v), append(n.shapes, v.Shape())
+		n.vars, n.shapes, n.given = append(n.vars, v), append(n.shapes, v.Shape()), append(n.given, v.Value)
 		if v.tape != nil {
 			if n.tape != nil && n.tape != v.tape {
 				panic(tensor.Errorf(r.Name, "input %d is on another tape than the inputs before it", i))
@@ -217,6 +219,7 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 		panic(tensor.Errorf(r.Name, "an input was computed from parameters alone, on no tape, so that their gradient would be lost: put them on one (Tape.Use), or detach it"))
 	}
 	d := r.dtype(p, in)
+	r.gather(n)
 	for i := range n.vars {
 		n.vars[i] = r.arrange(n, i)
 		n.In = append(n.In, n.vars[i].Value)
@@ -284,14 +287,40 @@ func (r *Rule[P]) dtype(p P, in []*Var) tensor.DType {
 		default:
 			d, known = got, true
 		}
-		if v.Value.Device() != in[0].Value.Device() {
-			panic(tensor.Errorf(r.Name, "input %d is on %v but input 0 on %v", i, v.Value.Device(), in[0].Value.Device()))
-		}
 	}
 	if r.DType != nil {
 		return r.DType(p)
 	}
 	return d
+}
+
+// gather brings the inputs to one device: data of the host, such as a batch's images
+// and labels, go where the others are, into memory that the tape lends. An op is
+// told where to compute by its parameters, or by what was computed from them.
+func (r *Rule[P]) gather(n *node[P]) {
+	at, dev := 0, n.vars[0].Value.Device()
+	for i, v := range n.vars {
+		if dev == tensor.CPU && !n.vars[0].wants && v.Value.Device() != tensor.CPU {
+			at, dev = i, v.Value.Device()
+			break
+		}
+	}
+	for i, v := range n.vars {
+		x := v.Value
+		switch {
+		case x.Device() == dev:
+		case x.Device() != tensor.CPU || v.wants:
+			panic(tensor.Errorf(r.Name, "input %d is on %v but input %d on %v", i, x.Device(), at, dev))
+		default:
+			if !x.IsPacked() {
+				x = tensor.New(tensor.CPU, x.DType(), x.Shape()...)
+				kernels.For(x).Copy(x, v.Value)
+			}
+			t := n.lend(formOf(dev, x.DType(), x.IsImages() && !x.IsDense(), x.Shape()))
+			tensor.Move(t, x)
+			n.vars[i] = Const(t)
+		}
+	}
 }
 
 // arrange returns input i lying in memory as the rule wants it.

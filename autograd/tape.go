@@ -90,14 +90,10 @@ func (t *Tape) Backward(loss *Var) {
 	if loss.Value.Size() != 1 {
 		panic(tensor.Errorf("backward", "loss has shape %v, want one number", loss.Shape()))
 	}
-	one := tensor.New(tensor.CPU, loss.Value.DType(), loss.Shape()...)
-	switch one.DType() {
-	case tensor.F32:
-		tensor.Data[float32](one)[0] = 1
-	case tensor.F64:
-		tensor.Data[float64](one)[0] = 1
-	}
-	t.BackwardFrom(loss, one.To(loss.Value.Device()))
+	one := t.mem.like(loss.Value)
+	one.Zero()
+	kernels.For(one).Affine(kernels.Affine{Add: 1}, one, one)
+	t.BackwardFrom(loss, one)
 }
 
 // BackwardFrom is Backward of Σ y·dy: it starts from the gradient dy of a y of

@@ -321,6 +321,12 @@ type Updater interface {
 	AdamW(p AdamW, w, m, v, g *tensor.Tensor)
 }
 
+// ManyUpdater is a backend that moves many parameters at once, which saves it the
+// calls: SGD with p for each w, v and g of the same index. All are of one dtype.
+type ManyUpdater interface {
+	SGDMany(p SGD, w, v, g []*tensor.Tensor) // v is nil when Momentum is 0
+}
+
 var registry struct {
 	sync.RWMutex
 	byDevice map[string]Backend

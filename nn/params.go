@@ -153,6 +153,17 @@ func Replace(m any, f func(t *tensor.Tensor) *tensor.Tensor) {
 	}
 }
 
+// To moves the floats of m to dev, which drops gradients if they are not there yet.
+// Counters (I64) stay on the host, where they are counted.
+func To(m any, dev tensor.Device) {
+	Replace(m, func(t *tensor.Tensor) *tensor.Tensor {
+		if t.DType() == tensor.I64 || t.Device() == dev {
+			return t
+		}
+		return t.To(dev)
+	})
+}
+
 // Cast gives the floats of m, which lie on the host, dtype d. A model is made
 // in F32.
 func Cast(m any, d tensor.DType) {

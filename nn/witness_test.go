@@ -189,18 +189,19 @@ func TestTenSteps(t *testing.T) {
 		for _, kind := range c.kinds {
 			t.Run(fmt.Sprint(c.b, " ", c.d, " ", kind), func(t *testing.T) {
 				kernels.Register(c.b)
-				tenSteps(t, kind, c.d)
+				tenSteps(t, kind, c.d, tensor.CPU)
 			})
 		}
 	}
 }
 
-func tenSteps(t *testing.T, kind string, d tensor.DType) {
+func tenSteps(t *testing.T, kind string, d tensor.DType, dev tensor.Device) {
 	want := witness.Steps[kind]
 	if len(want.Losses) != 10 {
 		t.Fatalf("the witness has %d losses", len(want.Losses))
 	}
 	m := filled(t, made(t, "resnet8", nn.Config{Width: 4, Classes: 5, Size: 16}), d)
+	nn.To(m, dev)
 	ps, lr := optim.All(nn.Params(m)), optim.Warmup(4, optim.Constant(.1))
 	var opt optim.Optimizer = &optim.SGD{Params: ps, Momentum: .9, Decay: 5e-4, Nesterov: kind == "nesterov"}
 	switch kind {

@@ -2,6 +2,7 @@ package optim
 
 import (
 	"maps"
+	"slices"
 
 	"phase/kernels"
 	"phase/tensor"
@@ -22,6 +23,7 @@ type SGD struct {
 func (o *SGD) Step(lr float64, grad Gradient) float64 {
 	o.ZeroGrad()
 	loss := grad(0)
+	var together batches
 	for i, p := range o.Params {
 		if p.Var.Grad == nil {
 			continue
@@ -31,9 +33,44 @@ func (o *SGD) Step(lr float64, grad Gradient) float64 {
 		if o.Momentum != 0 {
 			v, k.First = o.velocity.at(o.Params, i)
 		}
-		kernels.For(p.Var.Value).SGD(k, p.Var.Value, v, p.Var.Grad)
+		together.add(k, p.Var.Value, v, p.Var.Grad)
 	}
+	together.run()
 	return loss
+}
+
+// batches are parameters to move, together where the backend can.
+type batches []*batch
+
+// A batch is parameters of one device and dtype that move by one setting.
+type batch struct {
+	by      kernels.SGD
+	w, v, g []*tensor.Tensor
+}
+
+func (bs *batches) add(by kernels.SGD, w, v, g *tensor.Tensor) {
+	k := kernels.For(w)
+	if _, ok := k.(kernels.ManyUpdater); !ok {
+		k.SGD(by, w, v, g)
+		return
+	}
+	i := slices.IndexFunc(*bs, func(b *batch) bool {
+		return b.by == by && b.w[0].Device() == w.Device() && b.w[0].DType() == w.DType()
+	})
+	if i < 0 {
+		i, *bs = len(*bs), append(*bs, &batch{by: by})
+	}
+	b := (*bs)[i]
+	b.w, b.g = append(b.w, w), append(b.g, g)
+	if v != nil {
+		b.v = append(b.v, v)
+	}
+}
+
+func (bs batches) run() {
+	for _, b := range bs {
+		kernels.For(b.w[0]).(kernels.ManyUpdater).SGDMany(b.by, b.w, b.v, b.g)
+	}
 }
 
 // State is momentum.NAME of every parameter that has moved.

@@ -64,7 +64,7 @@ func (b Batch) Classes(v []float64) *autograd.Var {
 		}
 		t = tensor.Of(short, 1, len(v))
 	}
-	return autograd.Const(t.To(b.Logits.Value.Device()))
+	return autograd.Const(t)
 }
 
 // OfLabels is each sample's number by its class, v_y, (n).

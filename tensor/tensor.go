@@ -285,12 +285,34 @@ func (t *Tensor) To(dev Device) *Tensor {
 	if !t.IsPacked() {
 		panic(Errorf("tensor.To", "%v is a view: make it dense first", t.shape))
 	}
-	buf := make([]byte, t.Size()*t.DType().Size())
-	t.store.Download(buf)
 	n := header(dev.Alloc(t.DType(), t.Size()), t.shape)
 	copy(n.stride, t.stride)
-	n.store.Upload(buf)
+	Move(n, t)
 	return n
+}
+
+// Move copies src to dst, which has its dtype and lies as it does in its own
+// memory: on any two devices.
+func Move(dst, src *Tensor) {
+	if !dst.SameLayout(src) || dst.DType() != src.DType() {
+		panic(Errorf("tensor.Move", "%v %v to %v %v: they have to lie alike", src.DType(), src.shape, dst.DType(), dst.shape))
+	}
+	if m, ok := src.store.(interface{ bytes() []byte }); ok {
+		dst.store.Upload(m.bytes())
+		return
+	}
+	buf := make([]byte, src.Size()*src.DType().Size())
+	src.store.Download(buf)
+	dst.store.Upload(buf)
+}
+
+// Fetch is Data of t, of whatever device: on the host t's own memory, which is to be
+// read only, else a copy.
+func Fetch[T Number](t *Tensor) []T {
+	if t.Device() != CPU {
+		t = t.To(CPU)
+	}
+	return Data[T](t)
 }
 
 // Data returns the elements of a host tensor that covers its whole storage,

@@ -119,7 +119,11 @@ func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]co
 	for i, j := range c.plan.Jobs {
 		m := p.meter()
 		open := func(c train.Config) (*train.Source, error) { return s.open(ctx, p, c) }
-		r, err := c.plan.Run(ctx, i, open, train.Options{Workers: c.workers, Version: version(), Report: m.report})
+		on, err := device(j.Config)
+		if err != nil {
+			return nil, err
+		}
+		r, err := c.plan.Run(ctx, i, open, train.Options{Workers: c.workers, Version: version(), Device: on, Report: m.report})
 		m.close()
 		if errors.Is(err, train.ErrInterrupted) {
 			return nil, fmt.Errorf("%w: the same command goes on in %s", err, c.out)

@@ -8,6 +8,7 @@ import (
 
 	"phase/kernels"
 	"phase/kernels/cpu"
+	"phase/kernels/cuda"
 	"phase/tensor"
 
 	"github.com/klauspost/cpuid/v2"
@@ -42,19 +43,19 @@ func (p *program) infoCommand() *cobra.Command {
 				}
 			}
 			i := struct {
-				Version  string   `json:"version"`
-				Go       string   `json:"go"`
-				Platform string   `json:"platform"`
-				CPU      string   `json:"cpu"`
-				Features []string `json:"features"`
-				Variants []string `json:"variants"` // that can run here, best first
-				Backend  string   `json:"backend"`
-				Threads  int      `json:"threads"`
-				CUDA     string   `json:"cuda"`
-				Gemm     string   `json:"gemm"` // the kernels of a large matrix product
-				Convs    []chosen `json:"convolutions"`
+				Version  string      `json:"version"`
+				Go       string      `json:"go"`
+				Platform string      `json:"platform"`
+				CPU      string      `json:"cpu"`
+				Features []string    `json:"features"`
+				Variants []string    `json:"variants"` // that can run here, best first
+				Backend  string      `json:"backend"`
+				Threads  int         `json:"threads"`
+				CUDA     cuda.Status `json:"cuda"`
+				Gemm     string      `json:"gemm"` // the kernels of a large matrix product
+				Convs    []chosen    `json:"convolutions"`
 			}{version(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, cpuid.CPU.BrandName, features, cpu.Variants(),
-				kernels.For(tensor.Scalar(0.0)).String(), runtime.GOMAXPROCS(0), "not in this build", chosenGemm(), chosenConvs()}
+				kernels.For(tensor.Scalar(0.0)).String(), runtime.GOMAXPROCS(0), cuda.Find(), chosenGemm(), chosenConvs()}
 			if p.json {
 				return p.printJSON(i)
 			}
@@ -71,7 +72,7 @@ func (p *program) infoCommand() *cobra.Command {
 				head = "           "
 			}
 			fmt.Fprintf(p.out, "threads     %d\n", i.Threads)
-			fmt.Fprintf(p.out, "cuda        %s\n", i.CUDA)
+			fmt.Fprintf(p.out, "cuda        %s\n", strings.ReplaceAll(i.CUDA.String(), "\n", "\n            "))
 			return nil
 		},
 	}

@@ -93,6 +93,10 @@ func (p *program) train(ctx context.Context, c train.Config, s *settings, o trai
 	if o.Workers < 0 {
 		return usagef("--workers %d: want at least 0", o.Workers)
 	}
+	var err error
+	if o.Device, err = device(c); err != nil {
+		return err
+	}
 	src, err := s.open(ctx, p, c)
 	if err != nil {
 		return err

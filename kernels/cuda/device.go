@@ -109,14 +109,16 @@ type device struct {
 	functions map[string]*cu.Function
 	replay    replay.Replayer
 	scratch   uint64
-	room      int // bytes of scratch
+
+	enlarging sync.Mutex
+	room      atomic.Int64 // bytes of scratch
+
+	tables tables
 }
 
-// A job is something for the thread to do: launches, whose scratch memory has so many
-// bytes, or a function.
+// A job is something for the thread to do: launches, or a function.
 type job struct {
 	launches []launch.Launch
-	scratch  int
 	do       func() error
 	done     chan<- struct{}
 }
@@ -211,9 +213,6 @@ func (d *device) perform(j job) error {
 		}
 		return j.do()
 	}
-	if err := d.enlarge(j.scratch); err != nil {
-		return err
-	}
 	for _, l := range j.launches {
 		for i := range l.Args {
 			if a := &l.Args[i]; a.Scratch {
@@ -229,32 +228,34 @@ func (d *device) perform(j job) error {
 
 // enlarge makes scratch memory of at least so many bytes. All work shares it, since
 // it runs in order.
-func (d *device) enlarge(bytes int) error {
-	if bytes <= d.room {
+func (d *device) enlarge(bytes int) {
+	if bytes <= int(d.room.Load()) {
+		return
+	}
+	d.enlarging.Lock()
+	defer d.enlarging.Unlock()
+	if bytes <= int(d.room.Load()) {
+		return
+	}
+	d.wait(func() error {
+		if err := d.replay.Forget(); err != nil { // graphs that have the old address
+			return err
+		}
+		if d.room.Swap(0) > 0 {
+			d.give(d.scratch)
+		}
 		return nil
-	}
-	if err := d.replay.Flush(); err != nil {
-		return err
-	}
-	if err := d.replay.Forget(); err != nil { // graphs that have the old address
-		return err
-	}
-	if d.room > 0 {
-		d.mu.Lock()
-		d.pool.Give(d.scratch)
-		d.mu.Unlock()
-		d.room = 0
-	}
-	at, err := d.claim(bytes)
-	if err != nil {
-		return err
-	}
-	d.scratch, d.room = at, bytes
-	return nil
+	})
+	at := d.find(bytes)
+	d.wait(func() error { d.scratch = at; return nil })
+	d.room.Store(int64(bytes))
 }
 
 // Run puts w in line.
-func (d *device) Run(w *launch.Work) { d.put(job{launches: w.Launches, scratch: w.Scratch}) }
+func (d *device) Run(w *launch.Work) {
+	d.enlarge(w.Scratch)
+	d.put(job{launches: w.Launches})
+}
 
 func (d *device) put(j job) {
 	if err := d.broken.Load(); err != nil {

@@ -73,7 +73,7 @@ func sigmoidFocal(b phase.Batch, gamma float64) *autograd.Var {
 	for i, y := range tensor.Values(b.Labels) {
 		which[i*c+int(y)] = 0
 	}
-	rows := phase.Batch{Logits: pairs, Labels: tensor.Of(which, n*c).To(z.Device())}
+	rows := phase.Batch{Logits: pairs, Labels: tensor.Of(which, n*c)}
 	rows.Weights = ones(rows)
 	each := autograd.SoftmaxLoss(pairs, rows.Labels, rows.Weights, kernels.SoftmaxLoss{GammaPos: gamma})
 	return autograd.Sum(autograd.Reshape(each, n, c), 1)

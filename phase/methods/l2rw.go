@@ -69,7 +69,7 @@ func (m *meta) weigh(s *train.Step) {
 	}
 	val := m.each(s, s.Other.X, s.Other.Y, s.OtherWeights)
 	m.tape.Backward(autograd.Mean(val))
-	norm := tensor.New(tensor.CPU, tensor.F64)
+	norm := tensor.New(m.v[0].Device(), tensor.F64)
 	for i, p := range params {
 		k := kernels.For(p.Value)
 		k.Copy(m.home[i], p.Value)

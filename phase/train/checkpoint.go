@@ -69,7 +69,7 @@ func finite(name string, t *tensor.Tensor) error {
 	if t.DType() != tensor.F32 {
 		return nil
 	}
-	for i, v := range tensor.Data[float32](t) {
+	for i, v := range tensor.Fetch[float32](t) {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
 			return fmt.Errorf("%s[%d] is %g", name, i, v)
 		}

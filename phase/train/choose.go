@@ -250,7 +250,7 @@ func (r *run) chooseStage2(ctx context.Context) (err error) {
 	return r.choose(2, func(c Config) (float64, error) {
 		defer back()
 		c.Stage2Augment = "none"
-		t := &run{c: c, o: Options{Workers: r.o.Workers, Report: func(Event) {}}, s: s, dir: r.dir, model: &headOnly{head},
+		t := &run{c: c, o: Options{Workers: r.o.Workers, Device: r.o.Device, Report: func(Event) {}}, s: s, dir: r.dir, model: &headOnly{head},
 			at: position{Epoch: r.at.Epoch}, frozen: &frozen{[]data.Dataset{s.Train}, s.Test}}
 		if err := t.enterStage2(); err != nil {
 			return 0, err
@@ -268,13 +268,13 @@ func (r *run) chooseStage2(ctx context.Context) (err error) {
 
 // put notes the numbers of a module; back puts them back.
 func put(m any) (back func()) {
-	was := map[string][]float32{}
+	was := map[string]*tensor.Tensor{}
 	for name, t := range nn.State(m) {
-		was[name] = slices.Clone(tensor.Data[float32](t))
+		was[name] = t.To(t.Device())
 	}
 	return func() {
 		for name, t := range nn.State(m) {
-			copy(tensor.Data[float32](t), was[name])
+			tensor.Move(t, was[name])
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,7 +44,7 @@ type Config struct {
 	Scale float64 `name:"scale" group:"Model" help:"of a cosine classifier's logits, also of LDAM's"`
 	Width int     `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
 
-	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (arithmetic and parameters stay f32)"`
+	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (arithmetic and parameters stay f32); on a GPU tf32 and bf16 compute with tensor cores"`
 	Epochs      int     `name:"epochs" group:"Training" help:"epochs of all stages together"`
 	Batch       int     `name:"batch" group:"Training" help:"images in a batch"`
 	Optimizer   string  `name:"optimizer" group:"Training" help:"sgd or adamw"`
@@ -84,7 +85,7 @@ type Config struct {
 
 	EvalEvery       int    `name:"eval-every" group:"Run" help:"epochs between evaluations on the test set"`
 	CheckpointEvery int    `name:"checkpoint-every" group:"Run" help:"epochs between checkpoints"`
-	Device          string `name:"device" group:"Run" help:"cpu"`
+	Device          string `name:"device" group:"Run" help:"cpu, cuda or cuda:N"`
 
 	Params Params // of the kinds that are named above
 }
@@ -272,11 +273,16 @@ func (c *Config) check() error {
 		{"class-scales", c.ClassScales, []string{"none", "alone", "with-head"}},
 		{"reduction", c.Reduction, []string{string(phase.WeightedMean), string(phase.Mean)}},
 		{"model", c.Model, nn.Names()},
-		{"device", c.Device, []string{"cpu"}},
 	} {
 		if !slices.Contains(w.of, w.v) {
 			return fmt.Errorf("--%s %q: want one of %s", w.name, w.v, strings.Join(w.of, ", "))
 		}
+	}
+	if !deviceName.MatchString(c.Device) {
+		return fmt.Errorf("--device %q: want cpu, cuda, or cuda:1 for the second GPU", c.Device)
+	}
+	if c.Precision == "tf32" && c.Device == "cpu" {
+		return fmt.Errorf("--precision tf32: is what tensor cores of a GPU do; with --device cpu f32 or bf16")
 	}
 	if _, err := Pass(c.Model, c.Precision); err != nil {
 		return err
@@ -378,14 +384,17 @@ func help(tag reflect.StructTag) string {
 	return text + strings.Join(names, ", ")
 }
 
+// deviceName is what --device may be.
+var deviceName = regexp.MustCompile(`^(cpu|cuda|cuda:[0-9]{1,3})$`)
+
 // Pass is a pass of the named model, in evaluation mode, with a setting of
 // precision.
 func Pass(model, precision string) (nn.Pass, error) {
 	switch {
-	case precision == "f32":
+	case precision == "f32" || precision == "tf32": // which is a matter of the device
 		return nn.Pass{}, nil
 	case precision != "bf16":
-		return nn.Pass{}, fmt.Errorf("--precision %q: want one of f32, bf16", precision)
+		return nn.Pass{}, fmt.Errorf("--precision %q: want one of f32, tf32, bf16", precision)
 	case !strings.HasPrefix(model, "resnet"):
 		return nn.Pass{}, fmt.Errorf("--precision bf16: model %s keeps no images between its layers", model)
 	}

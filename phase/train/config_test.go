@@ -30,7 +30,7 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.Milestones = []int{9, 3} }, "--milestones [9 3]: want ascending"},
 		{func(c *train.Config) { c.Stage2Epochs = 40 }, "no epoch is left for stage 1"},
 		{func(c *train.Config) { c.SAM, c.Clip = .1, 1 }, "--clip 1"},
-		{func(c *train.Config) { c.Precision = "f16" }, `--precision "f16": want one of f32, bf16`},
+		{func(c *train.Config) { c.Precision = "f16" }, `--precision "f16": want one of f32, tf32, bf16`},
 		{func(c *train.Config) { c.Precision, c.Model = "bf16", "mlp" }, "--precision bf16: model mlp keeps no images"},
 		{func(c *train.Config) { c.Stage2HeadRate = 0 }, "--stage2-head-rate 0: want more than 0"},
 		{func(c *train.Config) { c.Stage2HeadRate = .2 }, "--stage2-head-rate 0.2: goes with --class-scales with-head"},

@@ -102,7 +102,7 @@ func (r *run) features(ctx context.Context, ds data.Dataset, augmented bool, epo
 		p.Plans = &plans
 		f := r.model.Features(&p, r.eval.Watch(b.X)).Value
 		dim = f.Dim(1)
-		all = append(all, tensor.Data[float32](f)...)
+		all = append(all, tensor.Fetch[float32](f)...)
 	}
 	return tensor.Of(all, ds.Len(), dim), data.Labels(ds), nil
 }
@@ -211,7 +211,7 @@ func (r *run) scores(ctx context.Context) (all []longtail.Score, err error) {
 		r.eval.Reset()
 		p := r.c.pass()
 		p.Plans = &plans
-		logits := tensor.Data[float32](r.scaled(forward(&p, r.eval.Watch(b.X))).Value)
+		logits := tensor.Fetch[float32](r.scaled(forward(&p, r.eval.Watch(b.X))).Value)
 		s, err := longtail.Scores(logits, labels[len(all):len(all)+b.Y.Size()], len(r.s.Counts))
 		if err != nil {
 			return nil, err

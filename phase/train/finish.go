@@ -68,7 +68,13 @@ func (r *run) fold() {
 	if r.scales == nil {
 		return
 	}
-	h, s := r.model.Head().(*nn.Linear), tensor.Data[float32](r.scales.Scale.Value)
+	h, s := r.model.Head().(*nn.Linear), tensor.Fetch[float32](r.scales.Scale.Value)
+	onHost(r.o.Device, h, func() { scaleRows(h, s) })
+	r.scales = nil
+}
+
+// scaleRows multiplies each row of a classifier, and its bias, by a factor.
+func scaleRows(h *nn.Linear, s []float32) {
 	w, b := tensor.Data[float32](h.Weight.Value), tensor.Data[float32](h.Bias.Value)
 	d := len(w) / len(s)
 	for j, f := range s {
@@ -77,5 +83,4 @@ func (r *run) fold() {
 			w[j*d+k] *= f
 		}
 	}
-	r.scales = nil
 }

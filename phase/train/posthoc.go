@@ -48,9 +48,9 @@ func (r *run) adjust(ctx context.Context) error {
 			if err != nil {
 				return 0, err
 			}
-			p.Apply(head, r.s.Counts)
+			onHost(r.o.Device, head, func() { p.Apply(head, r.s.Counts) })
 			pass := r.c.pass()
-			return p.Score(tensor.Data[float32](head.Forward(&pass, autograd.Const(x)).Value), labels, r.s.Counts)
+			return p.Score(tensor.Fetch[float32](head.Forward(&pass, autograd.Const(x)).Value), labels, r.s.Counts)
 		})
 		if err != nil {
 			return err
@@ -60,7 +60,7 @@ func (r *run) adjust(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.Apply(head, r.s.Counts)
+	onHost(r.o.Device, head, func() { p.Apply(head, r.s.Counts) })
 	if r.last, err = r.evaluate(ctx); err != nil {
 		return err
 	}

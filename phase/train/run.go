@@ -22,13 +22,14 @@ var ErrInterrupted = errors.New("interrupted, and saved")
 
 // Options are what a run may differ in without differing in its result.
 type Options struct {
-	Dir     string      // the run directory
-	Resume  bool        // go on with the run in Dir
-	Force   bool        // start anew in Dir even if a run is there
-	Stage1  string      // begin with stage 2, where the run in this directory stood at that epoch
-	Workers int         // goroutines that prepare batches
-	Version string      // of the program, for config.json
-	Report  func(Event) // called after every step and every epoch; nil says nothing
+	Dir     string        // the run directory
+	Resume  bool          // go on with the run in Dir
+	Force   bool          // start anew in Dir even if a run is there
+	Stage1  string        // begin with stage 2, where the run in this directory stood at that epoch
+	Workers int           // goroutines that prepare batches
+	Version string        // of the program, for config.json
+	Device  tensor.Device // where to compute; nil is the host
+	Report  func(Event)   // called after every step and every epoch; nil says nothing
 }
 
 // An Event is what a run reports while it goes on.
@@ -71,6 +72,7 @@ type run struct {
 	parts  []Part                                   // modules trained beside the model
 	scales *scales                                  // one of them, in a stage 2 that has it
 
+	under  *Step   // the step under way, or the last
 	frozen *frozen // cached features of a frozen extractor, or nil
 }
 
@@ -106,10 +108,22 @@ func Run(ctx context.Context, c Config, s *Source, o Options) (*Result, error) {
 	if r.model, err = NewModel(c, s); err != nil {
 		return nil, err
 	}
+	if r.o.Device == nil {
+		r.o.Device = tensor.CPU
+	}
+	var res *Result
+	if failed := caught(func() { res, err = r.all(ctx) }); failed != nil {
+		return nil, r.explain(failed)
+	}
+	return res, err
+}
+
+func (r *run) all(ctx context.Context) (*Result, error) {
+	nn.To(r.model, r.o.Device)
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	for r.at.Epoch < c.Epochs {
+	for r.at.Epoch < r.c.Epochs {
 		if err := r.epoch(ctx); err != nil {
 			return nil, err
 		}
@@ -152,7 +166,9 @@ func (r *run) begin() error {
 		if err != nil {
 			return err
 		}
-		if d := old.Config.Differences(r.c); len(d) > 0 {
+		c := r.c
+		c.Device = old.Config.Device // it goes on wherever there is a device
+		if d := old.Config.Differences(c); len(d) > 0 {
 			return fmt.Errorf("%s was started with other settings (then, now): %s", r.dir.path, d[0])
 		}
 		if old.DataSHA256 != h.DataSHA256 || old.ManifestHash != hash {
@@ -221,6 +237,7 @@ func (r *run) train(ctx context.Context) (lr float64, err error) {
 			return 0, err
 		}
 		step := r.stepOn(batch)
+		r.under = step
 		if err := beside(step); err != nil {
 			return 0, err
 		}

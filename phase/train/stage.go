@@ -65,6 +65,7 @@ func (r *run) enter() (err error) {
 		return err
 	}
 	for _, p := range r.parts {
+		nn.To(p.Module, r.o.Device)
 		for _, v := range optim.All(nn.Params(p.Module)) {
 			params = append(params, optim.Param{Name: p.Name + "." + v.Name, Var: v.Var})
 		}

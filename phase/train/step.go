@@ -34,12 +34,12 @@ func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
 		} else {
 			l, logits = r.step1(s)
 		}
-		if pass == 0 {
-			right = hits(logits.Value, s.Y)
-		}
 		r.tape.Backward(l)
 		if r.c.Clip > 0 {
 			r.opt.Parameters().ClipNorm(r.c.Clip)
+		}
+		if pass == 0 {
+			right = hits(logits.Value, s.Y)
 		}
 		return l.Item()
 	})
@@ -98,7 +98,7 @@ func hits(logits, labels *tensor.Tensor) (n int) {
 
 // argmax is the position of the first largest element of each row of x (n,k).
 func argmax(x *tensor.Tensor) []int {
-	k, v := x.Dim(1), tensor.Data[float32](x)
+	k, v := x.Dim(1), tensor.Fetch[float32](x)
 	out := make([]int, x.Dim(0))
 	for i := range out {
 		row := v[i*k : (i+1)*k]
