@@ -700,7 +700,7 @@ var mutants = []mutant{
 		{"phase/train/stage.go", "\tif r.c.Freeze || r.c.Reinit || len(r.parts) > 0 {\n", "\tif false {\n"},
 	}},
 	{"evaluation-in-training-mode", "phase/train TestModelRoundTrip", []edit{
-		{"phase/train/features.go", "logits := tensor.Data[float32](r.scaled(forward(&p, r", "p.Train, p.Frozen = true, true\n\t\tlogits := tensor.Data[float32](r.scaled(forward(&p, r"},
+		{"phase/train/features.go", "logits := tensor.Fetch[float32](r.scaled(forward(&p, r", "p.Train, p.Frozen = true, true\n\t\tlogits := tensor.Fetch[float32](r.scaled(forward(&p, r"},
 	}},
 	{"evaluation-without-normalisation", "phase/train TestModelRoundTrip", []edit{
 		{"phase/train/model.go", "Workers: workers, Normalize: m.normalize()}", "Workers: workers}"},

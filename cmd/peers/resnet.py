@@ -1,6 +1,7 @@
-"""Times a training step, or inference, of a residual network in PyTorch on the CPU.
+"""Times a training step, or inference, of a residual network in PyTorch.
 
     resnet.py [--model resnet32|resnet50] [--width N] [--batch N] [--size N] [--threads N] [--steps N] [--infer] [--layout best|nchw|nhwc]
+              [--device cpu|cuda]
 
 Prints one JSON object: images_per_second of the median step, step_ms, layout, peer. A step is what phase bench train
 times: forward, softmax cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4, on fixed random images.
@@ -82,9 +83,9 @@ def build(model, width):
 def median_step(a, layout):
     torch.manual_seed(0)
     memory = torch.channels_last if layout == "nhwc" else torch.contiguous_format
-    net = build(a.model, a.width).to(memory_format=memory)
-    x = torch.randn(a.batch, 3, a.size, a.size).contiguous(memory_format=memory)
-    y = torch.randint(0, 100, (a.batch,))
+    net = build(a.model, a.width).to(a.device, memory_format=memory)
+    x = torch.randn(a.batch, 3, a.size, a.size).to(a.device).contiguous(memory_format=memory)
+    y = torch.randint(0, 100, (a.batch,)).to(a.device)
     opt = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9, weight_decay=5e-4)
     if a.infer:
         net.eval()
@@ -92,11 +93,13 @@ def median_step(a, layout):
     def step():
         if a.infer:
             with torch.no_grad():
-                net(x)
+                net(x)[0, 0].item()
             return
         opt.zero_grad(set_to_none=True)
-        F.cross_entropy(net(x), y).backward()
+        loss = F.cross_entropy(net(x), y)
+        loss.backward()
         opt.step()
+        loss.item()  # a GPU is waited for
 
     times = []
     for _ in range(a.warm + a.steps):
@@ -117,6 +120,7 @@ def main():
     p.add_argument("--warm", type=int, default=2)
     p.add_argument("--infer", action="store_true")
     p.add_argument("--layout", default="best", choices=["best", "nchw", "nhwc"])
+    p.add_argument("--device", default="cpu")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     s, layout = min((median_step(a, l), l) for l in (["nchw", "nhwc"] if a.layout == "best" else [a.layout]))

@@ -10,7 +10,7 @@ import (
 
 // benchOptions are the flags of bench.
 type benchOptions struct {
-	model, precision                   string
+	model, precision, device           string
 	width, batch, size, classes, times int
 	sam                                float64
 	axes                               []string
@@ -31,8 +31,8 @@ func benchmarks() []benchmark {
 	model := []string{"model", "precision", "width", "batch", "size", "classes"}
 	training := append([]string{"sam"}, model...)
 	return []benchmark{
-		{"train", "one step as training takes it (forward, cross-entropy, backward, SGD with momentum and weight decay, or SAM) on fixed random images", training, func(b *bench) error { return b.step(true) }},
-		{"infer", "the forward pass in evaluation mode", model, func(b *bench) error { return b.step(false) }},
+		{"train", "one step as training takes it (forward, cross-entropy, backward, SGD with momentum and weight decay, or SAM) on fixed random images", append([]string{"device"}, training...), func(b *bench) error { return b.step(true) }},
+		{"infer", "the forward pass in evaluation mode", append([]string{"device"}, model...), func(b *bench) error { return b.step(false) }},
 		{"step-profile", "where the time of a training step goes, by op, direction and shape", training, (*bench).profile},
 		{"grow", "training steps as the batch, the width, the depth and the number of threads grow", append([]string{"axes"}, training...), (*bench).grow},
 		{"conv", "the convolutions of ResNet-32, forward and both gradients", []string{"batch", "width"}, (*bench).conv},
@@ -82,7 +82,8 @@ say what each op took and by which kernels. Subjects are ` + strings.Join(about,
 	f := cmd.Flags()
 	f.IntVar(&o.times, "times", 7, "measurements, after two to warm up")
 	f.StringVar(&o.model, "model", "resnet32", "model to measure")
-	f.StringVar(&o.precision, "precision", "f32", "form of images between ops, as for train: f32 or bf16")
+	f.StringVar(&o.precision, "precision", "f32", "arithmetic and form of images between ops, as for train: f32, bf16, on a GPU also tf32")
+	f.StringVar(&o.device, "device", "cpu", "where to compute, as for train: cpu, cuda or cuda:N")
 	f.IntVar(&o.width, "width", 0, "its width, or that of the convolutions; 0 is the usual one")
 	f.IntVar(&o.batch, "batch", 128, "images in a batch (grow: 32 where it does not grow)")
 	f.IntVar(&o.size, "size", 32, "height and width of the images")

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"phase/tensor"
 )
 
 // A grown is one training step on the way from small to large.
@@ -43,7 +45,7 @@ func (b *bench) grow() error {
 			return usagef("--axes %s: want some of %s%s", a, strings.Join(axisNames(), ", "), didYouMean(a, axisNames()))
 		}
 	}
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	var rows []grown
 	add := func(axis string, at int, b bench) error {
 		s, err := b.newStepper(true)

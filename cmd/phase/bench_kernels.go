@@ -15,7 +15,7 @@ var convShapes = []struct{ in, size, out, stride int }{{0, 32, 1, 1}, {1, 32, 1,
 // conv measures the convolutions of ResNet-32, each in its three directions.
 func (b *bench) conv() error {
 	r := rand.New(rand.NewPCG(1, 1))
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	width := 16
 	if b.width > 0 {
 		width = b.width
@@ -79,7 +79,7 @@ func describeConv(k kernels.Backend, s kernels.Side, p kernels.Conv2D, y, x, w *
 // gemm measures square matrix products.
 func (b *bench) gemm() error {
 	r := rand.New(rand.NewPCG(1, 1))
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	var rows []timing
 	for _, n := range []int{64, 256, 512, 1024, 2048} {
 		x, y, c := normal(r, n, n), normal(r, n, n), normal(r, n, n)

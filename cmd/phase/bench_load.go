@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"phase/phase/data"
+	"phase/tensor"
 )
 
 // A loaded is an epoch of a data set that came as batches.
@@ -31,7 +32,7 @@ func (b *bench) load() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	var rows []loaded
 	add := func(what string, images int, ms []float64) {
 		r := loaded{timing: timingOf(what, ms), Images: images}

@@ -17,7 +17,7 @@ func (b *bench) loss() error {
 		sizes = [][2]int{{b.batch, b.classes}}
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	var rows []timing
 	for _, s := range sizes {
 		n, classes := s[0], s[1]

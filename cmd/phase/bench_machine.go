@@ -100,8 +100,8 @@ type machine struct {
 var streamFloats = 64 << 20
 
 // calibrate measures the machine: some 0.3 s.
-func (b *bench) calibrate() machine {
-	k := kernels.For(tensor.Scalar(0.0))
+func (b *bench) calibrate(on tensor.Device) machine {
+	k := kernels.Registered(on)
 	m := machine{CPU: strings.TrimSpace(cpuid.CPU.BrandName), Backend: k.String(), Threads: runtime.GOMAXPROCS(0)}
 	c, ok := k.(*cpu.Backend)
 	if !ok {
@@ -156,6 +156,9 @@ func each(n int, f func(i int)) {
 }
 
 func (m machine) String() string {
+	if m.PeakGFLOPS == 0 {
+		return fmt.Sprintf("%s, %s: its peak is not known", m.CPU, m.Backend)
+	}
 	return fmt.Sprintf("%s, %s: peak %.0f GFLOP/s (one thread %.0f), memory read at %.1f GB/s (one thread %.1f)",
 		m.CPU, m.Backend, m.PeakGFLOPS, m.PeakOne, m.ReadGBs, m.ReadOne)
 }

@@ -58,7 +58,7 @@ func (b *bench) msr() error {
 	if s := f.Shape(); len(s) != 2 || f.DType() != tensor.F32 || !f.RowMajor() || s.Size() == 0 {
 		return fmt.Errorf("%s: %v of %v, want float32 features (n,d), row-major", path, s, f.DType())
 	}
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	n, d := f.Len(), f.Dim()
 	classes := min(b.classes, n)
 	labels := make([]int, n)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"phase/autograd"
+	"phase/tensor"
 )
 
 // A stepProfile says where the time of a step goes, the most first.
@@ -123,7 +124,7 @@ func (b *bench) profile() error {
 	if err != nil {
 		return err
 	}
-	m := b.calibrate()
+	m := b.calibrate(tensor.CPU)
 	p, err := b.profileOf(s, m)
 	if err != nil {
 		return err

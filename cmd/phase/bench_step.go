@@ -34,12 +34,17 @@ func (b *bench) newStepper(training bool) (*stepper, error) {
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
+	dev, err := device(b.device, b.precision)
+	if err != nil {
+		return nil, err
+	}
+	nn.To(m, dev)
 	r := rand.New(rand.NewPCG(1, 1))
 	y, w := make([]int64, b.batch), make([]float32, b.batch)
 	for i := range y {
 		y[i], w[i] = r.Int64N(int64(b.classes)), 1
 	}
-	s := &stepper{model: m, pass: pass, x: normal(r, b.batch, 3, b.size, b.size), labels: tensor.Of(y, b.batch), weights: tensor.Of(w, b.batch)}
+	s := &stepper{model: m, pass: pass, x: normal(r, b.batch, 3, b.size, b.size).To(dev), labels: tensor.Of(y, b.batch).To(dev), weights: tensor.Of(w, b.batch).To(dev)}
 	s.tape.Eval = !training
 	if !training {
 		s.pass.Plans = new(nn.Plans) // the parameters stay as they are
@@ -58,7 +63,7 @@ func (s *stepper) step() {
 	if s.opt == nil {
 		s.tape.Reset()
 		p := s.pass
-		s.model.Forward(&p, s.tape.Watch(s.x))
+		tensor.Fetch[float32](s.model.Forward(&p, s.tape.Watch(s.x)).Value) // which waits for it
 		return
 	}
 	s.gradMS = 0
@@ -103,7 +108,7 @@ func (b *bench) step(training bool) error {
 	s.step()
 	runtime.ReadMemStats(&after)
 	allocated := after.TotalAlloc - before.TotalAlloc
-	m := b.calibrate() // only now: it takes memory of its own
+	m := b.calibrate(s.x.Device()) // only now: it takes memory of its own
 	t.work = m.workIn(t.MedianMS, s.flops(), 0)
 	rate := float64(b.batch) / t.MedianMS * 1e3
 	var profile *stepProfile

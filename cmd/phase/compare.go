@@ -119,7 +119,7 @@ func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]co
 	for i, j := range c.plan.Jobs {
 		m := p.meter()
 		open := func(c train.Config) (*train.Source, error) { return s.open(ctx, p, c) }
-		on, err := device(j.Config)
+		on, err := device(j.Config.Device, j.Config.Precision)
 		if err != nil {
 			return nil, err
 		}

@@ -9,17 +9,24 @@ import (
 	"phase/tensor"
 )
 
-// device is where a run computes: what --device names, or an error that says what is
-// missing. Nothing else takes its place.
-func device(c train.Config) (tensor.Device, error) {
-	if c.Device == tensor.CPU.String() {
+// device is where a run computes: what --device names, with tensor cores for any
+// precision but f32, or an error that says what is missing. Nothing else takes its
+// place.
+func device(name, precision string) (tensor.Device, error) {
+	if name == tensor.CPU.String() {
+		if precision == "tf32" {
+			return nil, usagef("--precision tf32: is what tensor cores of a GPU do; with --device cpu f32 or bf16")
+		}
 		return tensor.CPU, nil
 	}
-	_, ordinal, _ := strings.Cut(c.Device, ":")
+	if !train.IsDevice(name) {
+		return nil, usagef("--device %q: want cpu, cuda, or cuda:1 for the second GPU", name)
+	}
+	_, ordinal, _ := strings.Cut(name, ":")
 	n, _ := strconv.Atoi(ordinal) // none is the first
-	b, err := cuda.Open(n, c.Precision != "f32")
+	b, err := cuda.Open(n, precision != "f32")
 	if err != nil {
-		return nil, usagef("--device %s: %v", c.Device, err)
+		return nil, usagef("--device %s: %v", name, err)
 	}
 	return b.Device(), nil
 }

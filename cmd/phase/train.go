@@ -94,7 +94,7 @@ func (p *program) train(ctx context.Context, c train.Config, s *settings, o trai
 		return usagef("--workers %d: want at least 0", o.Workers)
 	}
 	var err error
-	if o.Device, err = device(c); err != nil {
+	if o.Device, err = device(c.Device, c.Precision); err != nil {
 		return err
 	}
 	src, err := s.open(ctx, p, c)

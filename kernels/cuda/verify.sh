@@ -2,15 +2,16 @@
 # Let ptxas assemble the committed PTX for every architecture from Volta to Hopper
 # and print what each kernel takes of registers, shared memory and spills:
 #
-#	verify.sh [CACHE]   CACHE is where ptxas and cuda.h are kept, ~/.cache/phase-cuda by default
+#	verify.sh           all of that
+#	verify.sh headers   only fetch them, to compile package driver with
 #
+# ptxas and cuda.h are kept in ~/.cache/phase-cuda.
 # Where they are not there yet they are taken out of Debian's non-free packages,
 # which are downloaded (some 860 MB) but not installed: apt's own configuration and
 # lists stay as they are. A kernel that spills registers is an error.
 set -euo pipefail
-cache=${1:-$HOME/.cache/phase-cuda}
+cache=$HOME/.cache/phase-cuda
 mkdir -p "$cache"
-cache=$(cd "$cache" && pwd)
 cd "$(dirname "$0")"
 
 # fetch FILE PACKAGE: one file of a Debian package, to the same place under $cache.
@@ -32,6 +33,7 @@ fetch() {
 fetch usr/bin/ptxas nvidia-cuda-toolkit
 fetch usr/include/cuda.h nvidia-cuda-dev
 rm -rf "$cache/apt"
+[ "${1:-}" != headers ] || exit 0
 
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT

@@ -278,11 +278,8 @@ func (c *Config) check() error {
 			return fmt.Errorf("--%s %q: want one of %s", w.name, w.v, strings.Join(w.of, ", "))
 		}
 	}
-	if !deviceName.MatchString(c.Device) {
+	if !IsDevice(c.Device) {
 		return fmt.Errorf("--device %q: want cpu, cuda, or cuda:1 for the second GPU", c.Device)
-	}
-	if c.Precision == "tf32" && c.Device == "cpu" {
-		return fmt.Errorf("--precision tf32: is what tensor cores of a GPU do; with --device cpu f32 or bf16")
 	}
 	if _, err := Pass(c.Model, c.Precision); err != nil {
 		return err
@@ -384,8 +381,10 @@ func help(tag reflect.StructTag) string {
 	return text + strings.Join(names, ", ")
 }
 
-// deviceName is what --device may be.
 var deviceName = regexp.MustCompile(`^(cpu|cuda|cuda:[0-9]{1,3})$`)
+
+// IsDevice reports whether name is one that --device takes.
+func IsDevice(name string) bool { return deviceName.MatchString(name) }
 
 // Pass is a pass of the named model, in evaluation mode, with a setting of
 // precision.

@@ -37,7 +37,7 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.Head, c.Loss = "linear", "ldam" }, "--head linear: ldam is a loss of cosines: want cosine"},
 		{func(c *train.Config) { c.Head, c.Stage2Loss = "linear", "ldam" }, "ldam is a loss of cosines"},
 		{func(c *train.Config) { c.Posthoc, c.Loss = "logit-adjust", "ldam" }, "--head cosine: --class-scales and --posthoc change"},
-		{func(c *train.Config) { c.Device = "cuda" }, `--device "cuda": want one of cpu`},
+		{func(c *train.Config) { c.Device = "gpu" }, `--device "gpu": want cpu, cuda, or cuda:1`},
 	} {
 		c, err := train.Defaults("phase", "fashion")
 		if err != nil {
