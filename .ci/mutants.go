@@ -301,6 +301,15 @@ var mutants = []mutant{
 		{"kernels/cpu/gradw.go", "min(maxChunks, g.images)", "min(2*runtime.GOMAXPROCS(0), g.images)"},
 		{"kernels/cpu/gradw.go", "import (\n", "import (\n\t\"runtime\"\n\n"},
 	}},
+	{"a-graph-for-other-arguments", "kernels/cuda/replay", []edit{
+		{"kernels/cuda/replay/replay.go", "slices.EqualFunc(a.Args, b.Args, func(a, b launch.Arg) bool { return a.Bits == b.Bits })", "len(a.Args) == len(b.Args)"},
+	}},
+	{"gaps-of-two-slabs-become-one", "kernels/cuda/pool", []edit{
+		{"kernels/cuda/pool/pool.go", "s.end() == p.gaps[i].at && !p.isSlab(s.end())", "s.end() == p.gaps[i].at"},
+	}},
+	{"labels-of-the-host-not-looked-through", "autograd TestOpsOnRef", []edit{
+		{"autograd/index.go", "\tt := c.given[i]\n\tif t.Device() != tensor.CPU {", "\tt := c.given[i]\n\tif true {"},
+	}},
 	{"gradient-memory-given-back-too-early", "autograd TestOpsOnRef", []edit{
 		{"autograd/rule.go", "\tn.rule.Backward(&n.Ctx, n.p)\n", "\tn.tape.mem.giveBack(n.out.Grad)\n\tn.rule.Backward(&n.Ctx, n.p)\n"},
 	}},
