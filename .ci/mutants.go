@@ -360,7 +360,7 @@ var mutants = []mutant{
 		{"optim/sam.go", "\t\to.comeHome(ps) // bit for bit: subtracting what was added would round\n", ""},
 	}},
 	{"sam-takes-a-norm-for-each-tensor", "optim TestSAM", []edit{
-		{"optim/sam.go", "k.AXPY(a, kernels", "k.AXPY(o.Rho/(Params{p}.GradNorm()+1e-12), kernels"},
+		{"optim/sam.go", "kernels.SGD{LR: -a}", "kernels.SGD{LR: -o.Rho / (Params{p}.GradNorm() + 1e-12)}"},
 	}},
 	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
 		{"phase/train/step.go", "true, pass > 0, s.Seed", "true, false, s.Seed"},

@@ -43,13 +43,14 @@ func (o *SAM) leave(ps Params, a float64) {
 			o.home = append(o.home, tensor.Like(p.Var.Value))
 		}
 	}
+	var together batches
 	for i, p := range ps {
-		k := kernels.For(p.Var.Value)
-		k.Copy(o.home[i], p.Var.Value)
+		kernels.For(p.Var.Value).Copy(o.home[i], p.Var.Value)
 		if p.Var.Grad != nil {
-			k.AXPY(a, kernels.Acc{T: p.Var.Value}, p.Var.Grad)
+			together.add(kernels.SGD{LR: -a}, p.Var.Value, nil, p.Var.Grad) // a step uphill
 		}
 	}
+	together.run()
 }
 
 func (o *SAM) comeHome(ps Params) {
