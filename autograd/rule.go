@@ -219,7 +219,7 @@ func run[P any](r *Rule[P], pool *sync.Pool, p P, in []*Var) *Var {
 		panic(tensor.Errorf(r.Name, "an input was computed from parameters alone, on no tape, so that their gradient would be lost: put them on one (Tape.Use), or detach it"))
 	}
 	d := r.dtype(p, in)
-	r.gather(n)
+	r.join(n)
 	for i := range n.vars {
 		n.vars[i] = r.arrange(n, i)
 		n.In = append(n.In, n.vars[i].Value)
@@ -294,10 +294,10 @@ func (r *Rule[P]) dtype(p P, in []*Var) tensor.DType {
 	return d
 }
 
-// gather brings the inputs to one device: data of the host, such as a batch's images
+// join brings the inputs to one device: data of the host, such as a batch's images
 // and labels, go where the others are, into memory that the tape lends. An op is
 // told where to compute by its parameters, or by what was computed from them.
-func (r *Rule[P]) gather(n *node[P]) {
+func (r *Rule[P]) join(n *node[P]) {
 	at, dev := 0, n.vars[0].Value.Device()
 	for i, v := range n.vars {
 		if dev == tensor.CPU && !n.vars[0].wants && v.Value.Device() != tensor.CPU {

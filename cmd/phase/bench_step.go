@@ -139,8 +139,12 @@ func (b *bench) step(training bool) error {
 			*stepProfile
 		}{what, b.model, b.precision, b.batch, b.size, nn.Size(s.model), m.Backend, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, t.Share, allocated, after.HeapSys, after.Sys, m, profile})
 	}
-	fmt.Fprintf(b.out, "%v\n%s of %s in %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s, %.0f%% of the peak; a step allocates %d bytes\n",
-		m, what, b.model, b.precision, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, 100*t.Share, allocated)
+	share := "" // of a peak that is not known
+	if t.Share > 0 {
+		share = fmt.Sprintf(", %.0f%% of the peak", 100*t.Share)
+	}
+	fmt.Fprintf(b.out, "%v\n%s of %s in %s, batch %d of %dx%d: %.1f ms (%.1f to %.1f), %.1f images/s; %.0f GFLOP/s%s; a step allocates %d bytes\n",
+		m, what, b.model, b.precision, b.batch, b.size, b.size, t.MedianMS, t.MinMS, t.MaxMS, rate, t.GFLOPS, share, allocated)
 	if profile != nil {
 		profile.print(b)
 	}

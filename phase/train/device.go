@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 
 	"phase/autograd"
@@ -40,7 +41,10 @@ func onHost(dev tensor.Device, m any, f func()) {
 // explain says what became of a run whose device failed, and if it had not enough
 // memory what would fit: that is tried.
 func (r *run) explain(failed *tensor.DeviceError) error {
-	kept := fmt.Sprintf("the last checkpoint, after epoch %d, is in %s", r.saved, r.dir.path)
+	kept := fmt.Sprintf("nothing is saved in %s yet", r.dir.path)
+	if _, err := os.Stat(r.dir.file(CheckpointFile)); err == nil {
+		kept = fmt.Sprintf("the last checkpoint, after epoch %d, is in %s", r.saved, r.dir.path)
+	}
 	if short := (*tensor.OutOfMemory)(nil); !errors.As(failed, &short) || r.under == nil {
 		return fmt.Errorf("%w; %s", failed, kept)
 	}
