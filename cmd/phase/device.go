@@ -19,8 +19,8 @@ func device(name, precision string) (tensor.Device, error) {
 		}
 		return tensor.CPU, nil
 	}
-	if !train.IsDevice(name) {
-		return nil, usagef("--device %q: want cpu, cuda, or cuda:1 for the second GPU", name)
+	if err := train.CheckDevice(name); err != nil {
+		return nil, usageError{err}
 	}
 	_, ordinal, _ := strings.Cut(name, ":")
 	n, _ := strconv.Atoi(ordinal) // none is the first

@@ -80,7 +80,7 @@ func TestConformance(t *testing.T) {
 
 func TestTensorCores(t *testing.T) {
 	if open(t, false).(backend).on.major < coresMajor {
-		t.Skip("this GPU has no tensor cores for TF32")
+		t.Skip("this GPU has no tensor cores for TF32: package launch tests their kernels on the simulator")
 	}
 	kerneltest.RunSmall(t, open(t, true), kerneltest.Tolerance{F32: 8192, F64: 4}, limit(),
 		"Gemm", "Conv2D", "Conv2DGradX", "Conv2DGradW", "Branch", "BranchEval", "BranchGrad")

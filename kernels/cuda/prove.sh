@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What can be said of a GPU, in ten minutes: the program is built, its kernels and the
+# What can be said of a GPU: the program is built, its kernels and the
 # device are tested against package ref, all ops against PyTorch's values, ten steps of
 # ResNet-8 against PyTorch's losses, whole runs against the host's; then training steps
 # are timed, beside PyTorch where python3 has it.

@@ -278,8 +278,8 @@ func (c *Config) check() error {
 			return fmt.Errorf("--%s %q: want one of %s", w.name, w.v, strings.Join(w.of, ", "))
 		}
 	}
-	if !IsDevice(c.Device) {
-		return fmt.Errorf("--device %q: want cpu, cuda, or cuda:1 for the second GPU", c.Device)
+	if err := CheckDevice(c.Device); err != nil {
+		return err
 	}
 	if _, err := Pass(c.Model, c.Precision); err != nil {
 		return err
@@ -383,8 +383,13 @@ func help(tag reflect.StructTag) string {
 
 var deviceName = regexp.MustCompile(`^(cpu|cuda|cuda:[0-9]{1,3})$`)
 
-// IsDevice reports whether name is one that --device takes.
-func IsDevice(name string) bool { return deviceName.MatchString(name) }
+// CheckDevice is an error unless name is one that --device takes.
+func CheckDevice(name string) error {
+	if !deviceName.MatchString(name) {
+		return fmt.Errorf("--device %q: want cpu, cuda, or cuda:1 for the second GPU", name)
+	}
+	return nil
+}
 
 // Pass is a pass of the named model, in evaluation mode, with a setting of
 // precision.

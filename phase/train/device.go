@@ -81,7 +81,7 @@ func (s *Step) first(n int) *Step {
 	return &t
 }
 
-// firstOf is a copy of the first n of t, which lies on the host, or nil of nil.
+// firstOf is the first n of t, which lies on the host, in its memory; nil of nil.
 func firstOf(t *tensor.Tensor, n int) *tensor.Tensor {
 	if t == nil {
 		return nil
