@@ -51,12 +51,12 @@ func (t *toy) train(weights []float64) {
 	sgd := &optim.SGD{Params: optim.All(nn.Params(t.model)), Momentum: 0.9}
 	var tape autograd.Tape
 	for range 500 {
-		sgd.Step(0.3, func(int) float64 {
+		sgd.Step(0.3, func(int) *autograd.Var {
 			tape.Reset()
 			z := t.model.Forward(&nn.Pass{}, tape.Watch(t.x))
 			loss := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(z, label, weight, kernels.SoftmaxLoss{})), 1/sum)
 			tape.Backward(loss)
-			return loss.Item()
+			return loss
 		})
 	}
 }

@@ -224,12 +224,12 @@ func tenSteps(t *testing.T, kind string, d tensor.DType, dev tensor.Device) {
 		for i, u := range numbers(700+step, 8) {
 			labels[i] = int64(u * 5)
 		}
-		loss := opt.Step(lr(step), func(pass int) float64 {
+		loss := opt.Step(lr(step), func(pass int) *autograd.Var {
 			tape.Reset()
 			logits := m.Forward(&nn.Pass{Train: true, Frozen: pass > 0}, tape.Watch(x))
 			l := autograd.CrossEntropy(logits, tensor.Of(labels, 8))
 			tape.Backward(l)
-			return l.Item()
+			return l
 		})
 		if math.Abs(loss-w) > tol || math.IsNaN(loss) {
 			t.Fatalf("step %d: loss %.12g, PyTorch %.12g", step, loss, w)
@@ -310,11 +310,11 @@ func steadyStep(t *testing.T, d tensor.DType) {
 	x, labels := single(noise(1, 8, 3, 8, 8)), tensor.Of(make([]int64, 8), 8)
 	var tape autograd.Tape
 	step := func() {
-		opt.Step(.1, func(int) float64 {
+		opt.Step(.1, func(int) *autograd.Var {
 			tape.Reset()
 			l := autograd.CrossEntropy(m.Forward(&nn.Pass{Train: true, Precision: d}, tape.Watch(x)), labels)
 			tape.Backward(l)
-			return l.Item()
+			return l
 		})
 	}
 	step()

@@ -36,7 +36,7 @@ func (o *AdamW) Step(lr float64, grad Gradient) float64 {
 		k.LR = p.rate(lr)
 		kernels.For(p.Var.Value).AdamW(k, p.Var.Value, m, v, p.Var.Grad)
 	}
-	return loss
+	return loss.Item()
 }
 
 func or(v, otherwise float64) float64 {

@@ -4,11 +4,11 @@
 // moves, a Schedule is the learning rate over time.
 //
 //	opt := &optim.SAM{Rho: .05, Base: &optim.SGD{Params: optim.All(nn.Params(model)), Momentum: .9}}
-//	loss := opt.Step(lr(epoch), func(pass int) float64 {
+//	loss := opt.Step(lr(epoch), func(pass int) *autograd.Var {
 //		tape.Reset()
 //		l := lossOf(&nn.Pass{Train: true, Frozen: pass > 0, Seed: step}, batch)
 //		tape.Backward(l)
-//		return l.Item()
+//		return l
 //	})
 package optim
 
@@ -28,8 +28,9 @@ import (
 // the optimizer has cleared. Pass counts the calls within one step, from 0.
 // From pass 1 on the parameters stand elsewhere, and everything else must be as
 // it was: the same batch, augmentation and dropout, running statistics left
-// alone.
-type Gradient func(pass int) (loss float64)
+// alone. The loss has one element; it is read once the parameters are under way,
+// or before the next pass, so that a device need not be waited for in between.
+type Gradient func(pass int) (loss *autograd.Var)
 
 // An Optimizer moves parameters against the gradient of a loss.
 type Optimizer interface {

@@ -42,7 +42,7 @@ func (g golden) params() optim.Params {
 
 // gradient is make.py's, noise[t] + 0.3·w: it adds, as Backward does.
 func (g golden) gradient(ps optim.Params, t int) optim.Gradient {
-	return func(int) float64 {
+	return func(int) *autograd.Var {
 		for _, p := range ps {
 			if p.Var.Grad == nil {
 				p.Var.Grad = tensor.Like(p.Var.Value)
@@ -52,9 +52,12 @@ func (g golden) gradient(ps optim.Params, t int) optim.Gradient {
 				d[i] += g.Noise[t][p.Name][i] + .3*w[i]
 			}
 		}
-		return float64(t)
+		return constant(float64(t))
 	}
 }
+
+// constant is a loss whose gradient was added by hand.
+func constant(loss float64) *autograd.Var { return autograd.Const(tensor.Of([]float64{loss}, 1)) }
 
 func rate(t int) float64 { return .1 / float64(1+t) }
 
@@ -101,7 +104,7 @@ func TestStepsOfPyTorch(t *testing.T) {
 		opt := make(ps)
 		for step, want := range g.Runs[name] {
 			grad := g.gradient(ps, step)
-			loss := opt.Step(rate(step), func(pass int) float64 {
+			loss := opt.Step(rate(step), func(pass int) *autograd.Var {
 				l := grad(pass)
 				if name == "clipped" {
 					ps.ClipNorm(2)

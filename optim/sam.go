@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"phase/autograd"
 	"phase/kernels"
 	"phase/tensor"
 )
@@ -26,14 +27,13 @@ func (o *SAM) Step(lr float64, grad Gradient) float64 {
 	}
 	ps := o.Parameters()
 	ps.ZeroGrad()
-	loss := grad(0)
+	loss := tensor.Of([]float64{grad(0).Item()}, 1)
 	o.leave(ps, o.Rho/(ps.GradNorm()+1e-12))
-	o.Base.Step(lr, func(pass int) float64 {
-		l := grad(pass + 1)
+	return o.Base.Step(lr, func(pass int) *autograd.Var {
+		grad(pass + 1)
 		o.comeHome(ps) // bit for bit: subtracting what was added would round
-		return l
+		return autograd.Const(loss)
 	})
-	return loss
 }
 
 // leave moves the parameters by a times their gradients.

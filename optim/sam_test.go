@@ -12,14 +12,14 @@ import (
 
 // parabola is f = ½w² with the places and passes it was asked at.
 func parabola(p *autograd.Var, at *[]float64, passes *[]int) optim.Gradient {
-	return func(pass int) float64 {
+	return func(pass int) *autograd.Var {
 		w := tensor.Data[float64](p.Value)[0]
 		*at, *passes = append(*at, w), append(*passes, pass)
 		if p.Grad == nil {
 			p.Grad = tensor.Like(p.Value)
 		}
 		tensor.Data[float64](p.Grad)[0] += w
-		return w * w / 2
+		return constant(w * w / 2)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestSAMNorm(t *testing.T) {
 		return v
 	}
 	opt := &optim.SAM{Base: &optim.SGD{Params: ps, Momentum: .9}, Rho: .25}
-	opt.Step(.1, func(pass int) float64 {
+	opt.Step(.1, func(pass int) *autograd.Var {
 		if pass == 0 {
 			first = flat()
 		} else {
@@ -92,10 +92,10 @@ func TestSAMComesHome(t *testing.T) {
 	p.Grad = tensor.Like(p.Value)
 	opt := &optim.SAM{Base: &optim.SGD{Params: optim.Params{{Name: "w", Var: p}}}, Rho: .7}
 	moved := false
-	opt.Step(0, func(pass int) float64 {
+	opt.Step(0, func(pass int) *autograd.Var {
 		copy(tensor.Data[float32](p.Grad), []float32{.1, .2, .3, .4, .5})
 		moved = pass == 1 && !slices.Equal(tensor.Data[float32](p.Value), w)
-		return 0
+		return constant(0)
 	})
 	if !moved || !slices.Equal(tensor.Data[float32](p.Value), w) {
 		t.Errorf("moved %v, then %v, want %v", moved, p.Value, w)
@@ -112,7 +112,7 @@ func TestSAMWithoutRho(t *testing.T) {
 	for step := range 5 {
 		base.Step(rate(step), g.gradient(a, step))
 		grad := g.gradient(b, step)
-		sam.Step(rate(step), func(pass int) float64 { calls++; return grad(pass) })
+		sam.Step(rate(step), func(pass int) *autograd.Var { calls++; return grad(pass) })
 	}
 	for i := range a {
 		if !slices.Equal(tensor.Values(a[i].Var.Value), tensor.Values(b[i].Var.Value)) {

@@ -36,7 +36,7 @@ func (o *SGD) Step(lr float64, grad Gradient) float64 {
 		together.add(k, p.Var.Value, v, p.Var.Grad)
 	}
 	together.run()
-	return loss
+	return loss.Item()
 }
 
 // batches are parameters to move, together where the backend can.

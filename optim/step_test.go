@@ -3,6 +3,7 @@ package optim_test
 import (
 	"testing"
 
+	"phase/autograd"
 	_ "phase/kernels/cpu"
 	"phase/nn"
 	"phase/optim"
@@ -43,7 +44,7 @@ func BenchmarkStep(b *testing.B) {
 			opt := c.make(ps)
 			b.ReportAllocs()
 			for b.Loop() {
-				opt.Step(1e-6, func(int) float64 { return 0 })
+				opt.Step(1e-6, func(int) *autograd.Var { return constant(0) })
 			}
 		})
 	}

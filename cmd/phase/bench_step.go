@@ -67,7 +67,7 @@ func (s *stepper) step() {
 		return
 	}
 	s.gradMS = 0
-	s.opt.Step(.1, func(pass int) float64 {
+	s.opt.Step(.1, func(pass int) *autograd.Var {
 		start := time.Now()
 		defer func() { s.gradMS += since(start) }()
 		s.tape.Reset()
@@ -75,7 +75,7 @@ func (s *stepper) step() {
 		p.Train, p.Frozen = true, pass > 0
 		l := autograd.Mean(autograd.SoftmaxLoss(s.model.Forward(&p, s.tape.Watch(s.x)), s.labels, s.weights, kernels.SoftmaxLoss{}))
 		s.tape.Backward(l)
-		return l.Item()
+		return l
 	})
 }
 

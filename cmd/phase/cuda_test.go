@@ -18,7 +18,7 @@ func TestTrainOnCUDA(t *testing.T) {
 	cudatest.Device(t)
 	small := []string{"train", "-q", "--data", "fashion", "--limit", "64", "--model", "resnet8", "--width", "4"}
 	for _, args := range []string{
-		"--method daw --epochs 1",
+		"--epochs 1",
 		"--method phase --epochs 2 --sam 0.05",
 		"--method tau-norm --epochs 1 --limit 40",
 		"--method glmc --epochs 1 --limit 20 --batch 10",

@@ -119,8 +119,12 @@ func (p *program) train(ctx context.Context, c train.Config, s *settings, o trai
 	// Said once the run directory is known to be good.
 	begun := sync.OnceFunc(func() {
 		if !p.quiet && !p.json {
-			fmt.Fprintf(p.out, "%s on %s: %d training images of %d classes (%d to %d a class), %d test images, %s\n",
-				c.Method, c.Data, src.Train.Len(), len(src.Counts), maxOf(src.Counts), minOf(src.Counts), src.Test.Len(), c.Model)
+			alone := ""
+			if !c.TwoStages() && c.DescribesStage2() {
+				alone = ", stage 1 alone" // its one epoch, or --stage2-epochs 0
+			}
+			fmt.Fprintf(p.out, "%s%s on %s: %d training images of %d classes (%d to %d a class), %d test images, %s\n",
+				c.Method, alone, c.Data, src.Train.Len(), len(src.Counts), maxOf(src.Counts), minOf(src.Counts), src.Test.Len(), c.Model)
 		}
 	})
 	o.Report = func(e train.Event) {

@@ -58,6 +58,14 @@ func TestTrainPrintsStagesAndChange(t *testing.T) {
 	}
 }
 
+// One epoch is stage 1's, and that there is no other stage is said.
+func TestTrainOneEpoch(t *testing.T) {
+	code, out, stderr := call(t, t.Context(), "", "train", "--epochs", "1", "--limit", "64", "--model", "resnet8", "--width", "4", "--out", filepath.Join(t.TempDir(), "run"))
+	if code != exitDone || !strings.HasPrefix(out, "phase, stage 1 alone on fashion") || strings.Contains(out, "stage 2") {
+		t.Errorf("exit status %d: %s%s", code, out, stderr)
+	}
+}
+
 // While images are read, a terminal shows a bar and everything else gets a
 // line now and then.
 func TestProgressOfReading(t *testing.T) {
@@ -129,6 +137,8 @@ func TestPresetGoesByWhatIsGiven(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
 		{"--method crt --epochs 8 --batch 128", "stage2-epochs = 2\nstage2-lr = 0.05\n"},
 		{"--method crt --stage2-lr 1", "stage2-epochs = 10\nstage2-lr = 1.0\n"},
+		{"--method phase --epochs 1", "stage2-epochs = 0\nstage2-lr = 0.0\n"},
+		{"--method crt --epochs 1", "stage2-epochs = 0\nstage2-lr = 0.0\n"},
 		{"--method ib --epochs 10", "milestones = [5, 8, 9]\n"},
 		{"--method drw --loss vs", "stage2-loss = \"vs\"\n"},
 		{"--method msr --loss ldam", "head = \"cosine\"\n"},

@@ -252,11 +252,11 @@ func (net Net) Train(s Set, recipe Recipe) {
 		}
 		for part := range slices.Chunk(order, batch) {
 			x, y, w, by := s.batch(part, recipe)
-			opt.Step(lr(epoch), func(int) float64 {
+			opt.Step(lr(epoch), func(int) *autograd.Var {
 				tape.Reset()
 				loss := autograd.Scale(autograd.Sum(autograd.SoftmaxLoss(net.Forward(tape.Watch(x)), y, w, recipe.Loss)), 1/by)
 				tape.Backward(loss)
-				return loss.Item()
+				return loss
 			})
 		}
 	}

@@ -22,7 +22,7 @@ var (
 // so many epochs or, if that is fewer, a quarter of all. rate is the learning
 // rate of an image: it grows with the batch, and falls along a cosine.
 func retrain(c *train.Config, epochs int, rate float64) {
-	c.Stage2Epochs = min(epochs, (c.Epochs+3)/4)
+	c.Stage2Epochs = min(epochs, (c.Epochs+3)/4, max(c.Epochs-1, 0)) // one epoch is stage 1's
 	c.Stage2LR, c.Stage2Schedule = rate*float64(c.Batch), "cosine"
 	c.Stage2Sampler, c.Freeze = "balanced", true
 }

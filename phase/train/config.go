@@ -65,7 +65,7 @@ type Config struct {
 	Objective     string `name:"objective" group:"Stage 1: what a step minimises" kinds:"objective"`
 	Sampler       string `name:"sampler" group:"Stage 1: what a step minimises" kinds:"sampler" help:"how images are drawn"`
 
-	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the training" help:"epochs of stage 2; by default none if no setting speaks of it, else a quarter with a rate of its own, else what follows the first milestone"`
+	Stage2Epochs    int     `name:"stage2-epochs" group:"Stage 2: the training" help:"epochs of stage 2; by default none if no setting speaks of it or there is one epoch only, else a quarter with a rate of its own, else what follows the first milestone"`
 	Stage2LR        float64 `name:"stage2-lr" group:"Stage 2: the training" help:"its learning rate; 0 goes on with the schedule"`
 	Stage2HeadRate  float64 `name:"stage2-head-rate" group:"Stage 2: the training" help:"of the classifier, as a multiple of that of the factors, with --class-scales with-head"`
 	Stage2Schedule  string  `name:"stage2-schedule" group:"Stage 2: the training" help:"of --stage2-lr: step (a hundredth in the second half) or cosine"`
@@ -176,11 +176,18 @@ func (c *Config) Resolve() error {
 }
 
 // TwoStages reports whether there is a second stage: one that was given epochs,
-// or, where that is left open, one that some setting speaks of.
+// or, where that is left open, one that some setting speaks of and that has an
+// epoch beside the first.
 func (c Config) TwoStages() bool {
 	if c.Stage2Epochs >= 0 {
 		return c.Stage2Epochs > 0
 	}
+	return c.Epochs != 1 && c.DescribesStage2()
+}
+
+// DescribesStage2 reports whether some setting speaks of a second stage, which
+// may have no epochs all the same.
+func (c Config) DescribesStage2() bool {
 	return c.Stage2Weights != "none" || c.Stage2Loss != "ce" || c.Stage2Sampler != "shuffle" || c.ClassScales != "none" || c.Reinit
 }
 

@@ -21,7 +21,7 @@ func TestRanges(t *testing.T) {
 		{func(c *train.Config) { c.Momentum = 1 }, "--momentum 1: want 0 to below 1"},
 		{func(c *train.Config) { c.Use("alpha", 1.5) }, "--alpha 1.5: want 0 to 1"},
 		{func(c *train.Config) { c.Epochs = 0 }, "--epochs 0: want at least 1"},
-		{func(c *train.Config) { c.Epochs = 1 }, "--epochs 1: want at least 2"},
+		{func(c *train.Config) { c.Epochs, c.Stage2Epochs = 1, 1 }, "--epochs 1: want at least 2"},
 		{func(c *train.Config) { c.Use("smooth", -.1) }, "--smooth -0.1: want 0 to 1"},
 		{func(c *train.Config) { c.Model = "resnet31" }, `--model "resnet31": want one of resnet8, resnet20`},
 		{func(c *train.Config) { c.Use("local", "area-shft") }, `--local "area-shft": want one of area-shift`},

@@ -85,7 +85,7 @@ func loop(t *testing.T, c train.Config, s *train.Source) nn.Model {
 			if c.Reduction == "mean" {
 				sum = float64(len(w))
 			}
-			opt.Step(c.LearningRate(epoch), func(int) float64 {
+			opt.Step(c.LearningRate(epoch), func(int) *autograd.Var {
 				var tape autograd.Tape
 				var logits *autograd.Var
 				if whole {
@@ -99,7 +99,7 @@ func loop(t *testing.T, c train.Config, s *train.Source) nn.Model {
 				if c.Clip > 0 {
 					opt.ClipNorm(c.Clip)
 				}
-				return v.Item()
+				return v
 			})
 		}
 	}

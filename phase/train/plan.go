@@ -149,13 +149,13 @@ func (c Config) Speed(s *Source, about time.Duration) (perSecond float64, err er
 		if spent := time.Since(began); steps > 0 && spent > about {
 			return float64(steps*n) / spent.Seconds(), nil
 		}
-		sgd.Step(1e-6, func(int) float64 {
+		sgd.Step(1e-6, func(int) *autograd.Var {
 			tape.Reset()
 			p := c.pass()
 			p.Train = true
 			l := autograd.CrossEntropy(m.Forward(&p, tape.Watch(images)), tensor.Of(y, n))
 			tape.Backward(l)
-			return l.Item()
+			return l
 		})
 	}
 }

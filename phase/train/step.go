@@ -23,12 +23,16 @@ func (r *run) stepOn(b *data.Batch) *Step {
 
 // step takes a step and returns its loss and how many of its batch were right.
 func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
-	loss = r.opt.Step(lr, func(pass int) float64 {
+	var logits *autograd.Var
+	loss = r.opt.Step(lr, func(pass int) *autograd.Var {
+		if pass == 1 {
+			right = hits(logits.Value, s.Y) // before they are forgotten
+		}
 		r.tape.Reset()
 		p := r.c.pass()
 		p.Train, p.Frozen, p.Seed = true, pass > 0, s.Seed
 		s.Pass = &p
-		var l, logits *autograd.Var
+		var l *autograd.Var
 		if r.second() {
 			l, logits = r.step2(s)
 		} else {
@@ -38,11 +42,11 @@ func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
 		if r.c.Clip > 0 {
 			r.opt.Parameters().ClipNorm(r.c.Clip)
 		}
-		if pass == 0 {
-			right = hits(logits.Value, s.Y)
-		}
-		return l.Item()
+		return l
 	})
+	if r.c.SAM == 0 {
+		right = hits(logits.Value, s.Y)
+	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return 0, 0, fmt.Errorf("the loss became %g in epoch %d, step %d, at learning rate %g: a smaller --lr may help; the last good checkpoint, after epoch %d, is in %s",
 			loss, r.at.Epoch+1, r.at.Step+1, lr, r.saved, r.dir.path)
