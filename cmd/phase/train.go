@@ -50,7 +50,7 @@ method are shown by --print-config.`,
 		f := cmd.Flags()
 		f.StringVar(&o.Dir, "out", "", "run directory (default runs/METHOD-DATA-NNN)")
 		f.BoolVar(&o.Resume, "resume", false, "go on with the run in --out")
-		f.StringVar(&o.Stage1, "stage1", "", "begin with stage 2, on what the run in this directory had trained by then: its settings of stage 1 must be these")
+		f.StringVar(&o.Stage1, "stage1", "", "begin with stage 2, on what the run in this directory had trained by then: its settings of stage 1 must be these, but for the seed: with another, stage 2 alone is drawn anew")
 		f.BoolVar(&o.Force, "force", false, "start anew in --out, whatever is there")
 		f.IntVar(&o.Workers, "workers", 1, "goroutines that prepare batches")
 		f.BoolVar(&methods, "methods", false, "list the methods and stop")

@@ -19,12 +19,14 @@ import (
 type runDir struct {
 	path string
 	lock *flock.Flock
+	made bool // by this process
 }
 
 // openDir opens the directory of a run, made new unless resume or force is
 // set, and locks it. The lock is the operating system's, so that the death of
 // a process releases it.
 func openDir(path string, resume, force bool) (*runDir, error) {
+	made := false
 	if resume {
 		if _, err := os.Stat(filepath.Join(path, ConfigFile)); err != nil {
 			return nil, fmt.Errorf("--resume: %v: nothing to go on with", err)
@@ -37,8 +39,10 @@ func openDir(path string, resume, force bool) (*runDir, error) {
 		}
 	} else if err != nil {
 		return nil, err
+	} else {
+		made = true
 	}
-	d := &runDir{path: path, lock: flock.New(filepath.Join(path, lockFile))}
+	d := &runDir{path: path, made: made, lock: flock.New(filepath.Join(path, lockFile))}
 	got, err := d.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("%s: cannot lock: %v", path, err)
@@ -71,7 +75,15 @@ func isEmpty(path string) bool {
 
 func (d *runDir) file(name string) string { return filepath.Join(d.path, name) }
 
-func (d *runDir) close() error { return d.lock.Close() }
+// close unlocks the directory. One that was made for a run that then was refused
+// goes again, so that the same command can be given once more.
+func (d *runDir) close() error {
+	if _, err := os.Stat(d.file(ConfigFile)); d.made && errors.Is(err, fs.ErrNotExist) {
+		defer os.Remove(d.path) // stays if it holds anything
+		defer os.Remove(d.file(lockFile))
+	}
+	return d.lock.Close()
+}
 
 // writeMetrics writes metrics.jsonl whole: after a kill it may be behind the
 // checkpoint, and is then made good by the next.

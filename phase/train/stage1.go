@@ -18,6 +18,7 @@ import (
 type fork struct {
 	Run   string `json:"run"`   // directory of the run that trained stage 1
 	Epoch int    `json:"epoch"` // how many epochs of it
+	Seed  uint64 `json:"seed"`  // of that run; another than this run's draws stage 2 alone anew
 }
 
 // forkFile is the checkpoint that a run leaves for others to go on from.
@@ -73,7 +74,8 @@ func (c Config) Stage1(n int) map[string]string {
 }
 
 // checkStage1 is the fork that --stage1 asks for, if its run has the data and
-// the stage 1 of this one.
+// the stage 1 of this one, but for the seed: to ask for another run's stage 1 with
+// a seed of one's own is to ask what stage 2's draws alone do.
 func (r *run) checkStage1(h header) (*fork, error) {
 	dir := r.o.Stage1
 	if !r.c.TwoStages() {
@@ -86,13 +88,13 @@ func (r *run) checkStage1(h header) (*fork, error) {
 	if of.DataSHA256 != h.DataSHA256 || of.ManifestHash != h.ManifestHash {
 		return nil, fmt.Errorf("--stage1 %s: it was trained on other images than %s at imbalance %g", dir, r.c.Data, r.c.Imbalance)
 	}
-	f := &fork{Run: dir, Epoch: r.c.firstOfStage2()}
+	f := &fork{Run: dir, Epoch: r.c.firstOfStage2(), Seed: of.Config.Seed}
 	if n := of.Config.firstOfStage2(); n < f.Epoch {
 		return nil, fmt.Errorf("--stage1 %s: its stage 1 has %d epochs, and this run's has %d", dir, n, f.Epoch)
 	}
 	theirs, ours := of.Config.Stage1(f.Epoch), r.c.Stage1(f.Epoch)
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
-		if theirs[name] != ours[name] {
+		if theirs[name] != ours[name] && name != "seed" {
 			return nil, fmt.Errorf("--stage1 %s: its stage 1 is another one: %s is %s there and %s here", dir, name, cmp.Or(theirs[name], "not set"), ours[name])
 		}
 	}

@@ -2,8 +2,11 @@ package train_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -69,7 +72,7 @@ func must2(t *testing.T, path string) []byte {
 func TestStage1Refusals(t *testing.T) {
 	c, s := small(t, nil)
 	donor := filepath.Join(t.TempDir(), "donor")
-	mustRun(t, c, s, train.Options{Dir: donor})
+	whole := mustRun(t, c, s, train.Options{Dir: donor})
 	for _, f := range []struct {
 		change func(c *train.Config)
 		want   string
@@ -77,20 +80,41 @@ func TestStage1Refusals(t *testing.T) {
 		{func(c *train.Config) { c.Use("gamma-pos", 2) }, "gamma-pos is 1 there and 2 here"},
 		{func(c *train.Config) { c.Loss = "ce" }, `loss is "daw" there and "ce" here`},
 		{func(c *train.Config) { c.LR = .05 }, "learning rate is"},
-		{func(c *train.Config) { c.Seed = 7 }, "seed is 1 there and 7 here"},
 		{func(c *train.Config) { c.Epochs = 6 }, "its stage 1 has 3 epochs, and this run's has 4"},
 		{func(c *train.Config) { c.Limit = 60 }, "other images"},
 		{func(c *train.Config) { c.Stage2Weights, c.Stage2Epochs = "none", 0 }, "one stage"},
 	} {
 		other, from := small(t, f.change)
-		_, err := train.Run(t.Context(), other, from, train.Options{Dir: filepath.Join(t.TempDir(), "run"), Stage1: donor})
+		dir := filepath.Join(t.TempDir(), "run")
+		_, err := train.Run(t.Context(), other, from, train.Options{Dir: dir, Stage1: donor})
 		if err == nil || !strings.Contains(err.Error(), f.want) {
 			t.Errorf("got %v, want %q", err, f.want)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the directory of a run that was refused is left: %v", f.want, err)
 		}
 	}
 	// What stage 2 does is no part of stage 1.
 	other, from := small(t, func(c *train.Config) { c.Use("alpha", .3); c.Stage2LR = .02; c.Method = "mine" })
 	mustRun(t, other, from, train.Options{Dir: filepath.Join(t.TempDir(), "run"), Stage1: donor})
+	// Nor does the seed of stage 2 have to be the same: stage 1 is then what it was,
+	// stage 2 another, and config.json says of which seed stage 1 is.
+	var models []string
+	for _, seed := range []uint64{1, 7, 7} {
+		other, from := small(t, func(c *train.Config) { c.Seed = seed })
+		dir := filepath.Join(t.TempDir(), "run")
+		r := mustRun(t, other, from, train.Options{Dir: dir, Stage1: donor})
+		models = append(models, string(model(t, dir)))
+		if !reflect.DeepEqual(r.Stages[0], whole.Stages[0]) || r.Seed != seed {
+			t.Errorf("seed %d: stage 1 ended with %v, there with %v", seed, r.Stages[0], whole.Stages[0])
+		}
+		if h := string(must2(t, filepath.Join(dir, train.ConfigFile))); !strings.Contains(h, "\"epoch\": 3,\n  \"seed\": 1\n") {
+			t.Errorf("seed %d: config.json does not say of which seed stage 1 is: %s", seed, h)
+		}
+	}
+	if models[0] == models[1] || models[1] != models[2] {
+		t.Error("stage 2 is not drawn by the run's own seed")
+	}
 	if _, err := train.Run(t.Context(), c, s, train.Options{Dir: filepath.Join(t.TempDir(), "run"), Stage1: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "not a run directory") {
 		t.Errorf("no run: %v", err)
 	}
