@@ -321,10 +321,23 @@ type Updater interface {
 	AdamW(p AdamW, w, m, v, g *tensor.Tensor)
 }
 
-// ManyUpdater is a backend that moves many parameters at once, which saves it the
-// calls: SGD with p for each w, v and g of the same index. All are of one dtype.
+// ManyUpdater is a backend that moves or copies many parameters at once, which saves
+// it the calls. All are of one dtype.
 type ManyUpdater interface {
-	SGDMany(p SGD, w, v, g []*tensor.Tensor) // v is nil when Momentum is 0
+	SGDMany(p SGD, w, v, g []*tensor.Tensor) // SGD for each w, v and g of the same index; v is nil when Momentum is 0
+	CopyMany(to, from []*tensor.Tensor)      // Copy for each pair of the same index
+}
+
+// ImageMaker is a backend that makes training images of bytes in its own memory, so
+// that they need not be brought to it for every step.
+type ImageMaker interface {
+	// Images makes y (n,c,h,w). bytes is I64 whose memory is read as bytes, from the
+	// lowest of an element: images of (h,w,c) side by side. pick (n,4) is I64 and
+	// says of each of y's images which one it is, how many rows and columns further
+	// down and right its first pixel stands there, and whether (1) it is flipped left
+	// to right; beyond the border all is black, byte 0. table (c,256) in F32 says what
+	// number each byte is.
+	Images(y, bytes, pick, table *tensor.Tensor)
 }
 
 var registry struct {

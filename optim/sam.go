@@ -45,7 +45,7 @@ func (o *SAM) leave(ps Params, a float64) {
 	}
 	var together batches
 	for i, p := range ps {
-		kernels.For(p.Var.Value).Copy(o.home[i], p.Var.Value)
+		together.copy(o.home[i], p.Var.Value)
 		if p.Var.Grad != nil {
 			together.add(kernels.SGD{LR: -a}, p.Var.Value, nil, p.Var.Grad) // a step uphill
 		}
@@ -54,9 +54,11 @@ func (o *SAM) leave(ps Params, a float64) {
 }
 
 func (o *SAM) comeHome(ps Params) {
+	var together batches
 	for i, p := range ps {
-		kernels.For(p.Var.Value).Copy(p.Var.Value, o.home[i])
+		together.copy(p.Var.Value, o.home[i])
 	}
+	together.run()
 }
 
 // Parameters is Base's.

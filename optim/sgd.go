@@ -42,34 +42,56 @@ func (o *SGD) Step(lr float64, grad Gradient) float64 {
 // batches are parameters to move, together where the backend can.
 type batches []*batch
 
-// A batch is parameters of one device and dtype that move by one setting.
+// A batch is parameters of one device and dtype that move by one setting, or are
+// copied from g.
 type batch struct {
 	by      kernels.SGD
+	copied  bool
 	w, v, g []*tensor.Tensor
 }
 
+// add puts a parameter down to be moved.
 func (bs *batches) add(by kernels.SGD, w, v, g *tensor.Tensor) {
-	k := kernels.For(w)
-	if _, ok := k.(kernels.ManyUpdater); !ok {
-		k.SGD(by, w, v, g)
-		return
+	if !bs.put(batch{by: by}, w, v, g) {
+		kernels.For(w).SGD(by, w, v, g)
+	}
+}
+
+// copy puts a parameter down to be copied. What is put down later for the same
+// parameter comes later.
+func (bs *batches) copy(to, from *tensor.Tensor) {
+	if !bs.put(batch{copied: true}, to, nil, from) {
+		kernels.For(to).Copy(to, from)
+	}
+}
+
+// put reports whether the backend does such things together, and has it put down.
+func (bs *batches) put(as batch, w, v, g *tensor.Tensor) bool {
+	if _, ok := kernels.For(w).(kernels.ManyUpdater); !ok {
+		return false
 	}
 	i := slices.IndexFunc(*bs, func(b *batch) bool {
-		return b.by == by && b.w[0].Device() == w.Device() && b.w[0].DType() == w.DType()
+		return b.by == as.by && b.copied == as.copied && b.w[0].Device() == w.Device() && b.w[0].DType() == w.DType()
 	})
 	if i < 0 {
-		i, *bs = len(*bs), append(*bs, &batch{by: by})
+		i, *bs = len(*bs), append(*bs, &as)
 	}
 	b := (*bs)[i]
 	b.w, b.g = append(b.w, w), append(b.g, g)
 	if v != nil {
 		b.v = append(b.v, v)
 	}
+	return true
 }
 
 func (bs batches) run() {
 	for _, b := range bs {
-		kernels.For(b.w[0]).(kernels.ManyUpdater).SGDMany(b.by, b.w, b.v, b.g)
+		k := kernels.For(b.w[0]).(kernels.ManyUpdater)
+		if b.copied {
+			k.CopyMany(b.w, b.g)
+		} else {
+			k.SGDMany(b.by, b.w, b.v, b.g)
+		}
 	}
 }
 

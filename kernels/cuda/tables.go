@@ -28,6 +28,16 @@ const most = 8
 
 // SGDMany is SGD of many parameters in one launch.
 func (b backend) SGDMany(p kernels.SGD, w, v, g []*tensor.Tensor) {
+	b.together(w, v, g, func(t table) { b.SGDTable(p, &t.Table, t.rows) })
+}
+
+// CopyMany is Copy of many parameters in one launch.
+func (b backend) CopyMany(to, from []*tensor.Tensor) {
+	b.together(to, nil, from, func(t table) { b.CopyTable(&t.Table, t.rows) })
+}
+
+// together does something with the table of these parameters.
+func (b backend) together(w, v, g []*tensor.Tensor, do func(table)) {
 	var t table
 	for i := range w {
 		if v != nil {
@@ -47,5 +57,5 @@ func (b backend) SGDMany(p kernels.SGD, w, v, g []*tensor.Tensor) {
 		}
 		i, of.last = len(of.last), append(of.last, t)
 	}
-	b.Backend.SGDTable(p, &of.last[i].Table, of.last[i].rows)
+	do(of.last[i])
 }

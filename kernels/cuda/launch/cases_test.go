@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"phase/kernels"
-	"phase/kernels/cuda/ptxsim"
 	"phase/kernels/ref"
 	"phase/tensor"
 )
@@ -211,37 +210,38 @@ func TestSGDTable(t *testing.T) {
 	simulator(false).SGDTable(kernels.SGD{}, &Table{}, nil) // nothing to move
 }
 
-// Images are cropped, flipped and normalised as by hand.
+// A table copies all its parameters, and nothing beyond their ends.
+func TestCopyTable(t *testing.T) {
+	r := generator()
+	for _, d := range []tensor.DType{tensor.F32, tensor.F64} {
+		var table Table
+		var want, got []*tensor.Tensor
+		for _, n := range []int{1, 300, 0, 256, 257, 5} {
+			from, to := numbers(r, d, n).To(simulated), tensor.New(simulated, d, n)
+			table.Add(to, nil, from)
+			want, got = append(want, from), append(got, to)
+		}
+		simulator(false).CopyTable(&table, tensor.Of(table.Rows, len(table.Rows)).To(simulated))
+		for i := range want {
+			near(t, fmt.Sprintf("%v, tensor %d", d, i), 0, tensor.Values(got[i]), tensor.Values(want[i]))
+		}
+	}
+}
+
+// Images are cropped, flipped and normalised as the definition has it.
 func TestImages(t *testing.T) {
 	r := generator()
-	const n, h, w, c = 3, 4, 5, 3
-	bytes := make([]byte, n*h*w*c)
+	const n, c, h, w = 3, 3, 4, 5
+	bytes := make([]int64, (n*h*w*c+7)/8)
 	for i := range bytes {
-		bytes[i] = byte(r.IntN(256))
+		bytes[i] = int64(r.Uint64())
 	}
-	at := simulated.take(len(bytes))
-	must(ptxsim.Write(&simulated.memory, at, bytes))
-	table := numbers(r, tensor.F32, c, 256)
 	picks := []int64{2, 0, 0, 0, 0, -1, 2, 0, 2, 3, -4, 1, 1, -4, 0, 1, 0, 1, 1, 1}
-	images := len(picks) / 4
-	want := make([]float64, images*h*w*c)
-	for i := range want {
-		m, y, x, k := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
-		pick := picks[4*m:]
-		if pick[3] == 1 {
-			x = w - 1 - x
-		}
-		y, x = y+int(pick[1]), x+int(pick[2])
-		v := 0
-		if y >= 0 && y < h && x >= 0 && x < w {
-			v = int(bytes[((int(pick[0])*h+y)*w+x)*c+k])
-		}
-		want[i] = tensor.Values(table)[k*256+v]
-	}
 	for _, d := range []tensor.DType{tensor.F32, tensor.F64, tensor.BF16} {
-		y := tensor.NewImages(simulated, d, images, c, h, w)
-		simulator(false).Images(y, uint64(at), tensor.Of(picks, images, 4).To(simulated), table.To(simulated))
-		near(t, d.String(), map[tensor.DType]float64{tensor.BF16: 4e-3}[d], tensor.Values(y.Permute(0, 2, 3, 1)), want)
+		y := tensor.NewImages(tensor.CPU, d, len(picks)/4, c, h, w)
+		agree(t, d.String(), simulator(false), map[tensor.DType]float64{tensor.BF16: 4e-3}[d], func(b kernels.Backend, x []*tensor.Tensor) {
+			b.(kernels.ImageMaker).Images(x[0], x[1], x[2], x[3])
+		}, y, tensor.Of(bytes, len(bytes)), tensor.Of(picks, len(picks)/4, 4), numbers(r, tensor.F32, c, 256))
 	}
 }
 

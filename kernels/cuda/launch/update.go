@@ -31,15 +31,16 @@ func (b Backend) AdamW(p kernels.AdamW, params, m, v, g *tensor.Tensor) {
 	})
 }
 
-// A Table is many parameters that SGD moves in one launch: Rows is to lie in the
-// device's memory as an I64 tensor of its length.
+// A Table is many parameters that SGD moves, or that are copied, in one launch: Rows is
+// to lie in the device's memory as an I64 tensor of its length.
 type Table struct {
 	Rows   []int64
 	blocks int
 	dtype  tensor.DType
 }
 
-// columns are those of a row of a table: the addresses of w, v (0 for none) and g,
+// columns are those of a row of a table: the addresses of w, v (0 for none) and g, or
+// of what is copied to, 0 and what is copied,
 // the number of elements, and the first block that works on them.
 const columns = 5
 
@@ -56,10 +57,19 @@ func (t *Table) Add(params, v, g *tensor.Tensor) {
 // SGDTable is SGD for all parameters of a table, of which rows is the copy in the
 // device's memory.
 func (b Backend) SGDTable(p kernels.SGD, t *Table, rows *tensor.Tensor) {
+	b.over(t, rows, "sgd_table", descent(p)...)
+}
+
+// CopyTable copies all that a table has, of which rows is the copy in the device's
+// memory.
+func (b Backend) CopyTable(t *Table, rows *tensor.Tensor) { b.over(t, rows, "copy_table") }
+
+// over launches a kernel over a whole table.
+func (b Backend) over(t *Table, rows *tensor.Tensor, kernel string, more ...Arg) {
 	b.run(func(w *Work) {
 		if t.blocks > 0 {
-			w.launch(form("sgd_table", t.dtype), [3]int{t.blocks, 1, 1}, [3]int{blockSize, 1, 1},
-				append([]Arg{at(rows), whole(len(t.Rows) / columns)}, descent(p)...)...)
+			w.launch(form(kernel, t.dtype), [3]int{t.blocks, 1, 1}, [3]int{blockSize, 1, 1},
+				append([]Arg{at(rows), whole(len(t.Rows) / columns)}, more...)...)
 		}
 	})
 }

@@ -34,19 +34,38 @@ struct Parameter {
 	ulong w, v, g, n, block;
 };
 
-// sgd for a whole table of so many lines, in one launch.
-template <class T> DEVICE void sgd_table(const Parameter *table, uint lines, const Descent &p) {
+// The line of a table of so many that this block works on: the last that begins at or
+// before it.
+DEVICE const Parameter &line(const Parameter *table, uint lines) {
 	uint lo = 0;
-	for (uint hi = lines; hi - lo > 1;) { // the last line that begins at or before this block
+	for (uint hi = lines; hi - lo > 1;) {
 		uint middle = (lo + hi) / 2;
 		if (table[middle].block <= block()) lo = middle;
 		else hi = middle;
 	}
-	const Parameter &q = table[lo];
-	ulong i = (block() - q.block) * threads() + thread();
+	return table[lo];
+}
+
+// The number of a parameter that this thread works on, which may be beyond its end.
+DEVICE ulong element(const Parameter &q) { return (block() - q.block) * threads() + thread(); }
+
+// sgd for a whole table, in one launch.
+template <class T> DEVICE void sgd_table(const Parameter *table, uint lines, const Descent &p) {
+	const Parameter &q = line(table, lines);
+	ulong i = element(q);
 	T *v = (T *)q.v;
 	if (i < q.n) descend((T *)q.w + i, v ? v + i : v, ((const T *)q.g)[i], p);
 }
+
+// w = g for a whole table, in one launch.
+#define MAKE(T, form) \
+	KERNEL copy_table_##form(const Parameter *table, uint lines) { \
+		const Parameter &q = line(table, lines); \
+		ulong i = element(q); \
+		if (i < q.n) ((T *)q.w)[i] = ((const T *)q.g)[i]; \
+	}
+FLOATS(MAKE)
+#undef MAKE
 
 #define MAKE(T, form) \
 	KERNEL sgd_table_##form(const Parameter *table, uint lines, double rate, double momentum, double decay, int nesterov, int first) { \
