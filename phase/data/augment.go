@@ -77,16 +77,25 @@ func (a Augment) check() error {
 	return nil
 }
 
-// apply writes the augmented image src, of h x w pixels and c channels, to
-// dst: all steps but Cutout. The draws from r come in a fixed order, and only
-// for steps that are on. src serves as scratch memory.
-func (a Augment) apply(r *rand.Rand, dst, src []uint8, h, w, c int) {
-	dy, dx := 0, 0 // dst(y,x) is src(y+dy,x+dx), black outside
+// Moves reports whether a does nothing but crop and flip: then every pixel is one of
+// the image's, or black.
+func (a Augment) Moves() bool { return a == Augment{Crop: a.Crop, Flip: a.Flip} }
+
+// draw is where an image is cropped, dst(y,x) being src(y+dy,x+dx) and black outside,
+// and whether it is flipped after that.
+func (a Augment) draw(r *rand.Rand) (dy, dx int, flip bool) {
 	if a.Crop > 0 {
 		dy = r.IntN(2*a.Crop+1) - a.Crop
 		dx = r.IntN(2*a.Crop+1) - a.Crop
 	}
-	flip := a.Flip && r.Uint64()>>63 == 1
+	return dy, dx, a.Flip && r.Uint64()>>63 == 1
+}
+
+// apply writes the augmented image src, of h x w pixels and c channels, to
+// dst: all steps but Cutout. The draws from r come in a fixed order, and only
+// for steps that are on. src serves as scratch memory.
+func (a Augment) apply(r *rand.Rand, dst, src []uint8, h, w, c int) {
+	dy, dx, flip := a.draw(r)
 	shift(dst, src, h, w, c, dy, dx)
 	if flip {
 		mirror(dst, w, c)

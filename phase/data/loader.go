@@ -24,6 +24,9 @@ type Loader struct {
 	Augment   Augment
 	Again     bool // the same samples in the same order, augmented anew: a second view of them
 	Normalize Normalize
+	// Picks makes batches say which pixels they are of instead of holding them, for a
+	// Resident to make them: Augment may crop and flip, and no more.
+	Picks bool
 	// Order, if set, lists the samples of an epoch in order and takes the
 	// place of Shuffle. Samples may be left out and may repeat.
 	Order func(epoch int) []int
@@ -32,7 +35,8 @@ type Loader struct {
 // A Batch is some samples of a data set. It is valid until the loop over
 // Epoch goes on to its next round: then its memory is used again.
 type Batch struct {
-	X     *tensor.Tensor // F32 (n,c,h,w) channels-last, or (n,d) of features
+	X     *tensor.Tensor // F32 (n,c,h,w) channels-last, or (n,d) of features; nil with Picks
+	Pick  *tensor.Tensor // with Picks I64 (n,4), as kernels.ImageMaker has it, else nil
 	Y     *tensor.Tensor // I64 (n), labels
 	Index []int          // which samples of the data set these are
 }
@@ -106,6 +110,9 @@ func (l *Loader) check() error {
 	}
 	if err := l.Augment.check(); err != nil {
 		return err
+	}
+	if _, images := l.Data.(Images); l.Picks && !(images && l.Augment.Moves()) {
+		return fmt.Errorf("loader: picks of %T with augmentation %+v, want images, cropped and flipped at most", l.Data, l.Augment)
 	}
 	return l.Normalize.check(shape[0])
 }
@@ -190,19 +197,28 @@ func (l *Loader) Epoch(ctx context.Context, epoch, start int) iter.Seq2[*Batch, 
 // slot is the memory of one batch.
 type slot struct {
 	x    []float32
+	pick []int64
 	y    []int64
-	full Batch // over all of x and y; a shorter last batch gets headers of its own
+	full Batch // over all of these; a shorter last batch gets headers of its own
 }
 
 func (l *Loader) newSlot(n int) *slot {
-	s := &slot{x: make([]float32, n*l.Data.Shape().Size()), y: make([]int64, n)}
+	s := &slot{y: make([]int64, n)}
+	if l.Picks {
+		s.pick = make([]int64, 4*n)
+	} else {
+		s.x = make([]float32, n*l.Data.Shape().Size())
+	}
 	s.full = l.batch(s, n)
 	return s
 }
 
 func (l *Loader) batch(s *slot, n int) Batch {
-	shape := l.Data.Shape()
-	x, y := s.x[:n*shape.Size()], tensor.Of(s.y[:n], n)
+	shape, y := l.Data.Shape(), tensor.Of(s.y[:n], n)
+	if l.Picks {
+		return Batch{Pick: tensor.Of(s.pick[:4*n], n, 4), Y: y}
+	}
+	x := s.x[:n*shape.Size()]
 	if _, ok := l.Data.(Images); ok {
 		return Batch{X: tensor.OfImages(x, n, shape[0], shape[1], shape[2]), Y: y}
 	}
@@ -214,6 +230,7 @@ func (l *Loader) batch(s *slot, n int) Batch {
 func (l *Loader) filler(epoch int) func(ctx context.Context, s *slot, index []int, first int) (*Batch, error) {
 	size := l.Data.Shape().Size()
 	var sample func(dst []float32, i, position int) error
+	pick := l.picker(epoch)
 	switch ds := l.Data.(type) {
 	case Images:
 		sample = l.imageFiller(ds, epoch)
@@ -230,7 +247,9 @@ func (l *Loader) filler(epoch int) func(ctx context.Context, s *slot, index []in
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			if err := sample(s.x[k*size:(k+1)*size], i, first+k); err != nil {
+			if l.Picks {
+				pick(s.pick[4*k:], i, first+k)
+			} else if err := sample(s.x[k*size:(k+1)*size], i, first+k); err != nil {
 				return nil, err
 			}
 			s.y[k] = int64(l.Data.Label(i))
@@ -254,15 +273,33 @@ func (l *Loader) imageFiller(ds Images, epoch int) func([]float32, int, int) err
 			norm.apply(dst, raw)
 			return nil
 		}
-		at := position
-		if l.Again {
-			at = -2 - position // -1 is the order's
-		}
-		seedStream(&pcg, l.Seed, epoch, at)
+		l.seed(&pcg, epoch, position)
 		l.Augment.apply(r, changed, raw, h, w, c)
 		norm.apply(dst, changed)
 		l.Augment.cut(r, dst, h, w, c)
 		return nil
+	}
+}
+
+// seed starts the random numbers of the image at a position.
+func (l *Loader) seed(pcg *rand.PCG, epoch, position int) {
+	if l.Again {
+		position = -2 - position // -1 is the order's
+	}
+	seedStream(pcg, l.Seed, epoch, position)
+}
+
+// picker makes a function that says which pixels imageFiller's would take.
+func (l *Loader) picker(epoch int) func(dst []int64, i, position int) {
+	var pcg rand.PCG
+	r := rand.New(&pcg)
+	return func(dst []int64, i, position int) {
+		l.seed(&pcg, epoch, position)
+		dy, dx, flip := l.Augment.draw(r)
+		dst[0], dst[1], dst[2], dst[3] = int64(i), int64(dy), int64(dx), 0
+		if flip {
+			dst[3] = 1
+		}
 	}
 }
 

@@ -81,10 +81,13 @@ func (s *Step) first(n int) *Step {
 	return &t
 }
 
-// firstOf is the first n of t, which lies on the host, in its memory; nil of nil.
+// firstOf is the first n of t, on the host; nil of nil.
 func firstOf(t *tensor.Tensor, n int) *tensor.Tensor {
 	if t == nil {
 		return nil
+	}
+	if t.Device() != tensor.CPU {
+		t = t.To(tensor.CPU)
 	}
 	shape := append([]int{n}, t.Shape()[1:]...)
 	if t.DType() == tensor.I64 {

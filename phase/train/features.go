@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"phase/kernels"
 	"phase/nn"
 	"phase/phase"
 	"phase/phase/data"
@@ -114,8 +115,33 @@ type frozen struct {
 	test  data.Dataset
 }
 
-// loader gives the batches of the present stage.
+// loader gives the batches of the present stage. On a device that keeps the images
+// they are picks; the host makes its own batches in the loader's goroutines.
 func (r *run) loader(ctx context.Context) (*data.Loader, error) {
+	l, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	images, ok := l.Data.(data.Images)
+	by, makes := kernels.Registered(r.o.Device).(kernels.ImageMaker)
+	if r.o.Device == tensor.CPU || !ok || !makes || r.c.Objective != "plain" || !l.Augment.Moves() || images.Len()*images.Shape().Size() > residentBytes {
+		return l, nil
+	}
+	if r.resident == nil {
+		if r.resident, err = data.NewResident(ctx, r.o.Device, by, images, l.Normalize); err != nil {
+			return nil, err
+		}
+	}
+	l.Picks = true
+	return l, nil
+}
+
+// residentBytes is how many bytes of images a device keeps: those of every data set of
+// 50,000 small images, and little of its memory.
+const residentBytes = 256 << 20
+
+// reader is a loader of batches on the host.
+func (r *run) reader(ctx context.Context) (*data.Loader, error) {
 	l := &data.Loader{Data: r.s.Train, Batch: r.c.Batch, Seed: r.c.Seed, Workers: r.o.Workers, Normalize: r.s.Normalize}
 	var err error
 	if l.Augment, err = r.augment(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"phase/nn"
 	"phase/optim"
 	"phase/phase"
+	"phase/phase/data"
 	"phase/phase/longtail"
 	"phase/tensor"
 )
@@ -72,8 +73,9 @@ type run struct {
 	parts  []Part                                   // modules trained beside the model
 	scales *scales                                  // one of them, in a stage 2 that has it
 
-	under  *Step   // the step under way, or the last
-	frozen *frozen // cached features of a frozen extractor, or nil
+	under    *Step          // the step under way, or the last
+	resident *data.Resident // the training images on a device that makes batches of them, or nil
+	frozen   *frozen        // cached features of a frozen extractor, or nil
 }
 
 // scales is a factor for the logit of each class (LWS).
@@ -235,6 +237,9 @@ func (r *run) train(ctx context.Context) (lr float64, err error) {
 	for batch, err := range loader.Epoch(ctx, r.at.Epoch, r.at.Step) {
 		if err != nil {
 			return 0, err
+		}
+		if batch.Pick != nil {
+			batch.X = r.resident.Batch(batch.Pick)
 		}
 		step := r.stepOn(batch)
 		r.under = step
