@@ -28,7 +28,7 @@ import (
 // is to fail.
 type mutant struct {
 	name  string
-	tests string // package, or package and pattern of -run
+	tests string // package, or package and pattern of -run; before " -device" those of the simulated GPU
 	edits []edit
 }
 
@@ -179,18 +179,26 @@ func healthy(tree string, chosen []mutant, limit time.Duration) error {
 	patterns := map[string][]string{}
 	for _, m := range chosen {
 		pkg, pattern, _ := strings.Cut(m.tests, " ")
+		pattern, device := strings.CutSuffix(pattern, " -device")
+		if device {
+			pkg += " -device"
+		}
 		if !slices.Contains(patterns[pkg], pattern) {
 			patterns[pkg] = append(patterns[pkg], pattern)
 		}
 	}
-	for _, pkg := range slices.Sorted(maps.Keys(patterns)) {
+	for _, of := range slices.Sorted(maps.Keys(patterns)) {
 		pattern := ""
-		if !slices.Contains(patterns[pkg], "") {
-			pattern = strings.Join(patterns[pkg], "|")
+		if !slices.Contains(patterns[of], "") {
+			pattern = strings.Join(patterns[of], "|")
+		}
+		pkg, device := strings.CutSuffix(of, " -device")
+		if device {
+			pattern += " -device"
 		}
 		by, err := test(tree, pkg, pattern, limit)
 		if err == nil && by != "" {
-			err = fmt.Errorf("%s fails without a bug: %s", pkg, by)
+			err = fmt.Errorf("%s fails without a bug: %s", of, by)
 		}
 		if err != nil {
 			return err
@@ -210,10 +218,16 @@ var (
 func test(tree, pkg, pattern string, limit time.Duration) (failed string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit+5*time.Minute) // for the compiler
 	defer cancel()
+	pattern, device := strings.CutSuffix(pattern, " -device")
 	args := []string{"test", "-vet=off", "-count=1", "-failfast", "-timeout=" + limit.String(), "-run=" + pattern, "./" + pkg}
+	env := []string{"CGO_ENABLED=0"}
+	if device {
+		args = append(args, "-tags=cuda,cudasim", "-device")
+		env = []string{"CGO_ENABLED=1", "CGO_CFLAGS=-I" + os.Getenv("HOME") + "/.cache/phase-cuda/usr/include", "PHASE_CUDASIM_FAST=1"}
+	}
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = tree
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	text := string(out)
 	switch {
@@ -240,6 +254,36 @@ func test(tree, pkg, pattern string, limit time.Duration) (failed string, err er
 }
 
 var mutants = []mutant{
+	{"a-copy-begins-before-the-last-has-ended", "kernels/cuda TestCopies -device", []edit{
+		{"kernels/cuda/memory.go", "		s.busy = true\n", ""},
+	}},
+	{"a-download-that-does-not-wait", "kernels/cuda TestCopies -device", []edit{
+		{"kernels/cuda/memory.go", "			if err := d.synchronize(); err != nil {\n				return err\n			}\n			copy(dst", "			copy(dst"},
+	}},
+	{"the-table-of-other-parameters", "kernels/cuda TestTogether -device", []edit{
+		{"kernels/cuda/tables.go", "slices.Equal(known.Rows, t.Rows)", "len(known.Rows) == len(t.Rows)"},
+	}},
+	{"copies-that-nobody-makes", "kernels/cuda TestTogether -device", []edit{
+		{"kernels/cuda/tables.go", "	b.together(to, nil, from, func(t table) { b.CopyTable(&t.Table, t.rows) })\n", ""},
+	}},
+	{"no-garbage-is-collected", "kernels/cuda TestGarbage -device", []edit{
+		{"kernels/cuda/memory.go", "	runtime.AddCleanup(m, d.give, m.at)\n	m.Zero()\n", "	d.give(m.at)\n	m.Zero()\n"},
+	}},
+	{"memory-that-is-not-zeroed", "autograd OnCUDA -device", []edit{
+		{"kernels/cuda/memory.go", "	runtime.AddCleanup(m, d.give, m.at)\n	m.Zero()\n", "	runtime.AddCleanup(m, d.give, m.at)\n"},
+	}},
+	{"scratch-of-all-calls-at-one-place", "kernels/cuda TestConformance -device", []edit{
+		{"kernels/cuda/device.go", "a.Bits+d.scratch, false", "d.scratch, false"},
+	}},
+	{"the-picks-of-the-last-batch", "phase/train OnCUDA -device", []edit{
+		{"phase/data/resident.go", "	tensor.Move(m.pick, pick)\n", "	if !ok {\n\t\ttensor.Move(m.pick, pick)\n\t}\n"},
+	}},
+	{"images-of-a-device-are-never-flipped", "phase/data TestResident", []edit{
+		{"phase/data/loader.go", "			dst[3] = 1\n", "			dst[3] = 0\n"},
+	}},
+	{"picks-of-pixels-that-are-none", "phase/data TestResident", []edit{
+		{"phase/data/loader.go", "!(images && l.Augment.Moves())", "!images"},
+	}},
 	{"conv-gradient-overwrites", "kernels/cpu TestConv2D$", []edit{
 		{"kernels/cpu/conv.go", "tensor.Data[float32](dx.T), !dx.Fresh", "tensor.Data[float32](dx.T), false"},
 	}},

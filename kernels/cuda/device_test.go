@@ -154,6 +154,43 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// Many parameters at once are what each is alone, whatever tables were used before:
+// those of other parameters of the same sizes, or of these in another role.
+func TestTogether(t *testing.T) {
+	b := open(t, false).(backend)
+	set := func(first float32) (ts []*tensor.Tensor) {
+		for _, n := range []int{3, 300, 0, 1} {
+			v := make([]float32, n)
+			for i := range v {
+				v[i] = first + float32(i)
+			}
+			ts = append(ts, tensor.Of(v, n).To(b.Device()))
+		}
+		return ts
+	}
+	want := func(what string, ts []*tensor.Tensor, first, slope float32) {
+		t.Helper()
+		for k, x := range ts {
+			for i, got := range tensor.Data[float32](x.To(tensor.CPU)) {
+				if got != first+slope*float32(i) {
+					t.Fatalf("%s: element %d of tensor %d is %g, want %g", what, i, k, got, first+slope*float32(i))
+				}
+			}
+		}
+	}
+	for i := range 10 { // more tables than are kept
+		round := float32(i)
+		w, g, home := set(round), set(100*round), set(-1)
+		b.CopyMany(home, w)
+		want("copied", home, round, 1)
+		b.SGDMany(kernels.SGD{LR: -2}, w, nil, g)
+		want("moved", w, 201*round, 3)
+		want("copied before", home, round, 1)
+		b.CopyMany(w, home)
+		want("copied back", w, round, 1)
+	}
+}
+
 // Memory that is not there is an error with figures, after which the GPU is well.
 func TestOutOfMemory(t *testing.T) {
 	b := open(t, false)
