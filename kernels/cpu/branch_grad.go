@@ -27,11 +27,18 @@ type share struct {
 	fresh    bool
 }
 
-// pass gives their share to the numbers from lo to hi-1.
+// pass gives their share to the numbers from lo to hi-1, a block at a time: a call of
+// a kernel is not to last.
 func (b *Backend) pass(s *share, lo, hi int) {
 	if s.d.none() {
 		return
 	}
+	for ; lo < hi; lo += block {
+		b.passBlock(s, lo, min(lo+block, hi))
+	}
+}
+
+func (b *Backend) passBlock(s *share, lo, hi int) {
 	d := s.d.part(lo, hi-lo)
 	if d.h == nil {
 		b.passTo(d.f, s, lo)

@@ -72,9 +72,9 @@ type rowCopy struct {
 	dstStep, srcStep int
 }
 
-// copyFloats bounds the floats in one call of a copy, for some 30 µs from
+// copyFloats bounds the floats in one call of a copy, for some 20 µs from
 // memory.
-const copyFloats = 64 << 10
+const copyFloats = 32 << 10
 
 // copyRows runs a rowCopy by way of s.
 func (g *gemmKernels) copyRows(s *scratch, rows, n int, dst []float32, dstStep int, src []float32, srcStep int) {
@@ -119,7 +119,7 @@ func (g *gemmKernels) turn(s *scratch, rows, n int, dst []float32, dstStep int, 
 
 // maxDepth bounds the steps along k in one call of a tile kernel: the collector
 // cannot stop a goroutine in assembly, so a call should end within some 50 µs.
-const maxDepth = 4096
+const maxDepth = 2048
 
 // A product is a matrix product of any size from the tiles of one variant: m
 // rows of A, n columns of B in panels (the last one padded), as in tile.
