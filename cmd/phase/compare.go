@@ -70,11 +70,11 @@ are not trained again, and interrupted ones go on.`,
 			if p.json {
 				return p.printJSON(map[string]any{"schema": outputSchema, "methods": rows})
 			}
-			fmt.Fprintf(p.out, "\nlast epoch's test accuracy in %%, mean ± standard deviation over %d seeds\n\n", seeds)
+			fmt.Fprintf(p.out, "\nlast epoch's test accuracy in %%, %s\n\n", overSeeds(seeds))
 			fmt.Fprintf(p.out, "| method | overall | balanced | many | medium | few |\n|---|---|---|---|---|---|\n")
 			for _, r := range rows {
-				fmt.Fprintf(p.out, "| %s | %s | %s | %s | %s | %s |\n", r.Method, plusMinus(&r.Mean.Overall, &r.SD.Overall), plusMinus(&r.Mean.Balanced, &r.SD.Balanced),
-					plusMinus(r.Mean.Many, r.SD.Many), plusMinus(r.Mean.Medium, r.SD.Medium), plusMinus(r.Mean.Few, r.SD.Few))
+				fmt.Fprintf(p.out, "| %s | %s | %s | %s | %s | %s |\n", r.Method, plusMinus(seeds, &r.Mean.Overall, &r.SD.Overall), plusMinus(seeds, &r.Mean.Balanced, &r.SD.Balanced),
+					plusMinus(seeds, r.Mean.Many, r.SD.Many), plusMinus(seeds, r.Mean.Medium, r.SD.Medium), plusMinus(seeds, r.Mean.Few, r.SD.Few))
 			}
 			return nil
 		},
@@ -149,9 +149,21 @@ func (p *program) compare(ctx context.Context, s *settings, c *comparison) ([]co
 	return rows, nil
 }
 
-func plusMinus(mean, sd *float64) string {
-	if mean == nil {
+// overSeeds is what plusMinus prints.
+func overSeeds(seeds int) string {
+	if seeds == 1 {
+		return "one seed"
+	}
+	return fmt.Sprintf("mean ± standard deviation over %d seeds", seeds)
+}
+
+// plusMinus is a mean with its deviation, which one seed does not have, in %.
+func plusMinus(seeds int, mean, sd *float64) string {
+	switch {
+	case mean == nil:
 		return "-"
+	case seeds == 1:
+		return fmt.Sprintf("%.1f", 100**mean)
 	}
 	return fmt.Sprintf("%.1f ± %.1f", 100**mean, 100**sd)
 }

@@ -382,7 +382,7 @@ func (x *reproduced) markdown() string {
 	}
 	for i := 0; i < len(x.Rows); {
 		u := x.Rows[i].setup
-		fmt.Fprintf(&b, "\n%s, imbalance %g: top-1 accuracy in %%, mean ± standard deviation over %s\n\n", u.Data, u.Imbalance, count(x.Seeds, "seed"))
+		fmt.Fprintf(&b, "\n%s, imbalance %g: top-1 accuracy in %%, %s\n\n", u.Data, u.Imbalance, overSeeds(x.Seeds))
 		b.WriteString("| method | overall (best) | balanced | many | medium | few | published |\n|---|---|---|---|---|---|---|\n")
 		for ; i < len(x.Rows) && x.Rows[i].setup == u; i++ {
 			r := x.Rows[i]
@@ -390,8 +390,8 @@ func (x *reproduced) markdown() string {
 			if r.Published != nil {
 				published = fmt.Sprintf("%.2f [%d]", *r.Published, source(r.Source))
 			}
-			fmt.Fprintf(&b, "| %s | %s (%.1f) | %s | %s | %s | %s | %s |\n", r.Label, plusMinus(&r.Mean.Overall, &r.SD.Overall), 100*r.BestMean,
-				plusMinus(&r.Mean.Balanced, &r.SD.Balanced), plusMinus(r.Mean.Many, r.SD.Many), plusMinus(r.Mean.Medium, r.SD.Medium), plusMinus(r.Mean.Few, r.SD.Few), published)
+			fmt.Fprintf(&b, "| %s | %s (%.1f) | %s | %s | %s | %s | %s |\n", r.Label, plusMinus(x.Seeds, &r.Mean.Overall, &r.SD.Overall), 100*r.BestMean,
+				plusMinus(x.Seeds, &r.Mean.Balanced, &r.SD.Balanced), plusMinus(x.Seeds, r.Mean.Many, r.SD.Many), plusMinus(x.Seeds, r.Mean.Medium, r.SD.Medium), plusMinus(x.Seeds, r.Mean.Few, r.SD.Few), published)
 		}
 	}
 	for i, s := range sources {
