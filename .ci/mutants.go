@@ -455,11 +455,11 @@ var mutants = []mutant{
 		{"phase/longtail/accuracy.go", "if images == 0 {\n", "if images == 0 {\n\t\t\tall.n++\n"},
 	}},
 	{"augmentation-drawn-for-a-batch", "phase/data", []edit{
-		{"phase/data/loader.go", "i, first+k)", "i, first)"},
+		{"phase/data/loader.go", "size], i, first+k)", "size], i, first)"},
 	}},
 	{"augmentation-drawn-for-a-worker", "phase/data", []edit{
-		{"phase/data/loader.go", "\t\tseedStream(&pcg, l.Seed, epoch, at)\n", "\t\t_ = at\n"},
-		{"phase/data/loader.go", "\tr := rand.New(&pcg)\n\treturn", "\tr := rand.New(&pcg)\n\tseedStream(&pcg, l.Seed, epoch, 0)\n\treturn"},
+		{"phase/data/loader.go", "\t\tl.seed(&pcg, epoch, position)\n\t\tl.Augment.apply", "\t\tl.Augment.apply"},
+		{"phase/data/loader.go", "\tr := rand.New(&pcg)\n\treturn func(dst []float32", "\tr := rand.New(&pcg)\n\tl.seed(&pcg, epoch, 0)\n\treturn func(dst []float32"},
 	}},
 	{"padding-after-normalisation", "phase/data", []edit{
 		{"phase/data/loader.go", "\t\tnorm.apply(dst, changed)\n", "\t\tnorm.apply(dst, changed)\n\t\tfor k, v := range changed {\n\t\t\tif v == 0 {\n\t\t\t\tdst[k] = 0\n\t\t\t}\n\t\t}\n"},
@@ -695,8 +695,20 @@ var mutants = []mutant{
 	{"both-branches-are-one", "nn Branched", []edit{
 		{"nn/resnet_bbn.go", "branchFeatures(p, m.RB, planes))", "branchFeatures(p, m.CB, planes))"},
 	}},
+	{"hits-are-forgotten-with-sam", "phase/train HitsWithSAM", []edit{
+		{"phase/train/step.go", "if pass == 1 {", "if pass == 2 {"},
+	}},
+	{"hits-are-counted-uphill", "phase/train HitsWithSAM", []edit{
+		{"phase/train/step.go", "if r.c.SAM == 0 {", "if true {"},
+	}},
+	{"a-refused-run-leaves-its-directory", "phase/train Stage1", []edit{
+		{"phase/train/rundir.go", "d.made && errors.Is", "!d.made && errors.Is"},
+	}},
+	{"a-loss-of-sams-second-pass", "optim SAMOnAParabola", []edit{
+		{"optim/sam.go", "		grad(pass + 1)\n		o.comeHome(ps) // bit for bit: subtracting what was added would round\n		return autograd.Const(loss)\n", "		loss = grad(pass + 1).Value\n		o.comeHome(ps) // bit for bit: subtracting what was added would round\n		return autograd.Const(loss)\n"},
+	}},
 	{"second-views-are-the-first", "phase/data SecondView", []edit{
-		{"phase/data/loader.go", "at = -2 - position", "at = position"},
+		{"phase/data/loader.go", "position = -2 - position", "position += 0"},
 	}},
 	{"gpu-axes-merge-across-gaps", "kernels/cuda/launch Conformance/Binary", []edit{
 		{"kernels/cuda/launch/axes.go", "even = even && outer.s[k] == s*inner.n", "even = outer.s[k] == s*inner.n"},
@@ -741,7 +753,7 @@ var mutants = []mutant{
 		{"phase/train/checkpoint.go", "r.opt.Load(s.under(\"optim.\"))", "r.opt.Load(nil)"},
 	}},
 	{"forks-of-another-stage-1", "phase/train TestStage1Refusals", []edit{
-		{"phase/train/stage1.go", "if theirs[name] != ours[name] {", "if theirs[name] == \"\" {"},
+		{"phase/train/stage1.go", "if theirs[name] != ours[name] && name != \"seed\" {", "if theirs[name] == \"\" {"},
 	}},
 	{"calibration-images-are-trained-on", "phase/train TestCalibrationIsApart", []edit{
 		{"phase/train/source.go", "\t\t\tapart = append(apart, i)\n", "\t\t\tapart, keep = append(apart, i), append(keep, i)\n"},

@@ -3,6 +3,7 @@ package train_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -282,6 +283,25 @@ func TestNotFinite(t *testing.T) {
 	_, err = train.Run(t.Context(), c, s, train.Options{Dir: filepath.Join(t.TempDir(), "late")})
 	if err == nil || !strings.Contains(err.Error(), "in epoch 4, step") || !strings.Contains(err.Error(), "checkpoint, after epoch 3,") {
 		t.Errorf("in stage 2: got %v", err)
+	}
+}
+
+// What is right in training is counted where the parameters stood, not where SAM goes
+// from there: if they hardly move, as without it.
+func TestHitsWithSAM(t *testing.T) {
+	var got []float64
+	for _, rho := range []float64{0, 50} {
+		c, s := small(t, func(c *train.Config) { c.Epochs, c.LR, c.SAM = 1, 1e-30, rho })
+		dir := filepath.Join(t.TempDir(), "run")
+		mustRun(t, c, s, train.Options{Dir: dir})
+		var e train.Epoch
+		if b, err := os.ReadFile(filepath.Join(dir, train.MetricsFile)); err != nil || json.Unmarshal(b, &e) != nil {
+			t.Fatalf("metrics: %v\n%s", err, b)
+		}
+		got = append(got, e.TrainAccuracy)
+	}
+	if got[0] != got[1] || got[0] == 0 {
+		t.Errorf("training accuracies %v without SAM and with it", got)
 	}
 }
 
