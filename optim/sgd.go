@@ -74,7 +74,8 @@ func (bs *batches) put(as batch, w, v, g *tensor.Tensor) bool {
 		return b.by == as.by && b.copied == as.copied && b.w[0].Device() == w.Device() && b.w[0].DType() == w.DType()
 	})
 	if i < 0 {
-		i, *bs = len(*bs), append(*bs, &as)
+		first := as // so that as itself, of every parameter, needs no memory
+		i, *bs = len(*bs), append(*bs, &first)
 	}
 	b := (*bs)[i]
 	b.w, b.g = append(b.w, w), append(b.g, g)
