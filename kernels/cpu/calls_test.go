@@ -91,8 +91,8 @@ func (s *stopwatch) longest() []call {
 
 // BenchmarkCalls finds the longest call of a kernel, on one processor, in training
 // steps, large products and losses: the collector cannot stop a call of assembly, and
-// none is to take more than 50 µs. Each call's time is the least of some turns'. With
-// -v it lists the five kernels that have the longest.
+// none is to take more than 50 µs. Each call's time is the least of some turns'. It
+// lists the five kernels that have the longest.
 func BenchmarkCalls(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	step := func(model string, width, size, classes, batch int) func() {
