@@ -404,7 +404,7 @@ var mutants = []mutant{
 		{"optim/sam.go", "\t\to.comeHome(ps) // bit for bit: subtracting what was added would round\n", ""},
 	}},
 	{"sam-takes-a-norm-for-each-tensor", "optim TestSAM", []edit{
-		{"optim/sam.go", "kernels.SGD{LR: -a}", "kernels.SGD{LR: -o.Rho / (Params{p}.GradNorm() + 1e-12)}"},
+		{"optim/sam.go", "			moves.add(uphill,", "			uphill.squares = Params{p}.squares()\n			moves.add(uphill,"},
 	}},
 	{"sam-shows-the-batch-norms-every-batch-twice", "phase/train TestSAMShowsEachBatchOnce", []edit{
 		{"phase/train/step.go", "true, pass > 0, s.Seed", "true, false, s.Seed"},
@@ -695,17 +695,31 @@ var mutants = []mutant{
 	{"both-branches-are-one", "nn Branched", []edit{
 		{"nn/resnet_bbn.go", "branchFeatures(p, m.RB, planes))", "branchFeatures(p, m.CB, planes))"},
 	}},
-	{"hits-are-forgotten-with-sam", "phase/train HitsWithSAM", []edit{
-		{"phase/train/step.go", "if pass == 1 {", "if pass == 2 {"},
+	{"hits-in-memory-that-the-second-pass-takes", "phase/train HitsWithSAM", []edit{
+		{"phase/train/step.go", "if r.c.SAM > 0 {", "if r.c.SAM < 0 {"},
 	}},
 	{"hits-are-counted-uphill", "phase/train HitsWithSAM", []edit{
-		{"phase/train/step.go", "if r.c.SAM == 0 {", "if true {"},
+		{"phase/train/step.go", "if pass == 0 {", "if true {"},
 	}},
 	{"a-refused-run-leaves-its-directory", "phase/train Stage1", []edit{
 		{"phase/train/rundir.go", "d.made && errors.Is", "!d.made && errors.Is"},
 	}},
 	{"a-loss-of-sams-second-pass", "optim SAMOnAParabola", []edit{
-		{"optim/sam.go", "		grad(pass + 1)\n		o.comeHome(ps) // bit for bit: subtracting what was added would round\n		return autograd.Const(loss)\n", "		loss = grad(pass + 1).Value\n		o.comeHome(ps) // bit for bit: subtracting what was added would round\n		return autograd.Const(loss)\n"},
+		{"optim/sam.go", "		grad(pass + 1)\n", "		o.loss = grad(pass + 1).Value\n"},
+	}},
+	{"sams-loss-in-memory-that-the-second-pass-takes", "optim SAM", []edit{
+		{"optim/sam.go", "	kernels.For(loss).Copy(o.loss, loss) // the second", "	o.loss = loss // the second"},
+		{"optim/sam.go", "	\"phase/kernels\"\n", ""},
+		{"optim/sam.go", "	\"phase/tensor\"\n", "	\"phase/kernels\"\n	\"phase/tensor\"\n"},
+	}},
+	{"clipping-makes-longer", "optim ClipNorm", []edit{
+		{"kernels/kernels.go", "a = min(a, 1)", "a = max(a, 1)"},
+	}},
+	{"a-step-that-waits-for-a-norm", "kernels/cuda OneWait -device", []edit{
+		{"optim/optim.go", "	clips.run()\n", "	clips.run()\n	ps.GradNorm()\n"},
+	}},
+	{"gpu-squares-without-the-last-block", "kernels/cuda/launch RescaleTable", []edit{
+		{"kernels/cuda/launch/update.go", "whole(t.blocks), whole(ceil", "whole(t.blocks - 1), whole(ceil"},
 	}},
 	{"second-views-are-the-first", "phase/data SecondView", []edit{
 		{"phase/data/loader.go", "position = -2 - position", "position += 0"},

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"math"
 	"sync"
 
 	"phase/tensor"
@@ -315,17 +316,40 @@ type AdamW struct {
 	Step                         int
 }
 
+// Rescale describes adding a part x of a vector whose whole is brought to a length:
+//
+//	y += a·x,  a = Length/(√squares + Eps),  with Shrink at most 1
+//
+// Squares is what SumSquares made of the vector: one element, F64, where x is. That a
+// is found there spares the host a wait for it.
+type Rescale struct {
+	Length, Eps float64
+	Shrink      bool
+}
+
+// By is the factor a for a vector of so large a sum of squares; NaN for NaN.
+func (p Rescale) By(squares float64) float64 {
+	a := p.Length / (math.Sqrt(squares) + p.Eps)
+	if p.Shrink {
+		a = min(a, 1)
+	}
+	return a
+}
+
 // Updater changes parameters in place. g is the gradient and is not changed.
 type Updater interface {
 	SGD(p SGD, w, v, g *tensor.Tensor) // v is nil when Momentum is 0
 	AdamW(p AdamW, w, m, v, g *tensor.Tensor)
+	Rescale(p Rescale, y Acc, x, squares *tensor.Tensor) // where y is fresh it may be x itself
 }
 
 // ManyUpdater is a backend that moves or copies many parameters at once, which saves
 // it the calls. All are of one dtype.
 type ManyUpdater interface {
-	SGDMany(p SGD, w, v, g []*tensor.Tensor) // SGD for each w, v and g of the same index; v is nil when Momentum is 0
-	CopyMany(to, from []*tensor.Tensor)      // Copy for each pair of the same index
+	SGDMany(p SGD, w, v, g []*tensor.Tensor)                                          // SGD for each w, v and g of the same index; v is nil when Momentum is 0
+	CopyMany(to, from []*tensor.Tensor)                                               // Copy for each pair of the same index
+	RescaleMany(p Rescale, fresh bool, y, x []*tensor.Tensor, squares *tensor.Tensor) // Rescale for each y and x of the same index
+	SumSquaresMany(dst *tensor.Tensor, x []*tensor.Tensor)                            // SumSquares of each
 }
 
 // ImageMaker is a backend that makes training images of bytes in its own memory, so

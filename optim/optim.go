@@ -29,7 +29,7 @@ import (
 // From pass 1 on the parameters stand elsewhere, and everything else must be as
 // it was: the same batch, augmentation and dropout, running statistics left
 // alone. The loss has one element; it is read once the parameters are under way,
-// or before the next pass, so that a device need not be waited for in between.
+// so that a device need not be waited for in between.
 type Gradient func(pass int) (loss *autograd.Var)
 
 // An Optimizer moves parameters against the gradient of a loss.
@@ -58,7 +58,7 @@ type Param struct {
 func (p Param) rate(lr float64) float64 { return lr * or(p.Rate, 1) }
 
 // Params are the parameters that an optimizer moves. An optimizer embeds them.
-// Those that are to stay as they are do not stand here.
+// Those that are to stay as they are do not stand here. All are on one device.
 type Params []Param
 
 // All collects what nn.Params yields.
@@ -80,39 +80,37 @@ func (ps Params) ZeroGrad() {
 }
 
 // GradNorm is the Euclidean norm of all gradients as one vector.
-func (ps Params) GradNorm() float64 {
-	var sums []*tensor.Tensor // one a device
+func (ps Params) GradNorm() float64 { return math.Sqrt(tensor.Values(ps.squares())[0]) }
+
+// squares is Σg² over all gradients: one element, F64, where the parameters are.
+func (ps Params) squares() *tensor.Tensor {
+	dev := tensor.CPU
+	if len(ps) > 0 {
+		dev = ps[0].Var.Value.Device()
+	}
+	sum := tensor.New(dev, tensor.F64)
+	var squares batches[square]
 	for _, p := range ps {
-		if p.Var.Grad == nil {
-			continue
+		if g := p.Var.Grad; g != nil {
+			squares.add(square{sum}, g, nil, g)
 		}
-		dev := p.Var.Grad.Device()
-		i := slices.IndexFunc(sums, func(t *tensor.Tensor) bool { return t.Device() == dev })
-		if i < 0 {
-			i, sums = len(sums), append(sums, tensor.New(dev, tensor.F64))
-		}
-		kernels.For(p.Var.Grad).SumSquares(sums[i], p.Var.Grad)
 	}
-	n := 0.0
-	for _, s := range sums {
-		n += tensor.Values(s)[0]
-	}
-	return math.Sqrt(n)
+	squares.run()
+	return sum
 }
 
 // ClipNorm scales the gradients, where their norm is larger than most, down to
-// a norm of most, and returns what the norm was. A Gradient calls it at its
-// end. As in PyTorch the factor is most/(norm+1e-6).
-func (ps Params) ClipNorm(most float64) (norm float64) {
-	norm = ps.GradNorm()
-	if a := most / (norm + 1e-6); a < 1 {
-		for _, p := range ps {
-			if g := p.Var.Grad; g != nil {
-				kernels.For(g).Affine(kernels.Affine{Mul: a}, g, g)
-			}
+// a norm of most. A Gradient calls it at its end. As in PyTorch the factor is
+// most/(norm+1e-6), and at most 1. It does not wait for a device; GradNorm does.
+func (ps Params) ClipNorm(most float64) {
+	by := rescale{kernels.Rescale{Length: most, Eps: 1e-6, Shrink: true}, true, ps.squares()}
+	var clips batches[rescale]
+	for _, p := range ps {
+		if g := p.Var.Grad; g != nil {
+			clips.add(by, g, nil, g)
 		}
 	}
-	return norm
+	clips.run()
 }
 
 // A memory is what an optimizer keeps beside each parameter: tensors like it,

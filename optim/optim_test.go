@@ -185,11 +185,15 @@ func TestClipNorm(t *testing.T) {
 	g := read(t)
 	ps := g.params()
 	ps[1].Var.Grad = tensor.Of([]float64{3, 0, 0, 4}, 2, 2) // a has none
-	if n := ps.ClipNorm(6); n != 5 || tensor.Values(ps[1].Var.Grad)[3] != 4 {
-		t.Errorf("norm %g, gradient %v: nothing was to be clipped", n, ps[1].Var.Grad)
+	if ps.ClipNorm(6); ps.GradNorm() != 5 || tensor.Values(ps[1].Var.Grad)[3] != 4 {
+		t.Errorf("norm %g, gradient %v: nothing was to be clipped", ps.GradNorm(), ps[1].Var.Grad)
 	}
-	if n := ps.ClipNorm(2.5); n != 5 || math.Abs(ps.GradNorm()-2.5) > 1e-6 {
-		t.Errorf("norm %g, then %g, want 5 and 2.5", n, ps.GradNorm())
+	if ps.ClipNorm(2.5); math.Abs(ps.GradNorm()-2.5) > 1e-6 {
+		t.Errorf("norm %g, want 2.5", ps.GradNorm())
+	}
+	var none optim.Params
+	if none.ClipNorm(1); none.GradNorm() != 0 {
+		t.Errorf("no parameters have a gradient of norm %g", none.GradNorm())
 	}
 }
 

@@ -17,7 +17,8 @@ type SAM struct {
 	Base Optimizer
 	Rho  float64
 
-	home []*tensor.Tensor // w, while the parameters are away
+	home memory         // w, while the parameters are away
+	loss *tensor.Tensor // where they were
 }
 
 // Step takes Base's step with the gradient found a distance Rho uphill.
@@ -27,38 +28,41 @@ func (o *SAM) Step(lr float64, grad Gradient) float64 {
 	}
 	ps := o.Parameters()
 	ps.ZeroGrad()
-	loss := tensor.Of([]float64{grad(0).Item()}, 1)
-	o.leave(ps, o.Rho/(ps.GradNorm()+1e-12))
+	loss := grad(0).Value
+	if o.loss == nil {
+		o.loss = tensor.Like(loss)
+	}
+	kernels.For(loss).Copy(o.loss, loss) // the second pass may take its memory
+	o.leave(ps)
 	return o.Base.Step(lr, func(pass int) *autograd.Var {
 		grad(pass + 1)
 		o.comeHome(ps) // bit for bit: subtracting what was added would round
-		return autograd.Const(loss)
+		return autograd.Const(o.loss)
 	})
 }
 
-// leave moves the parameters by a times their gradients.
-func (o *SAM) leave(ps Params, a float64) {
-	if o.home == nil {
-		for _, p := range ps {
-			o.home = append(o.home, tensor.Like(p.Var.Value))
-		}
-	}
-	var together batches
+// leave moves the parameters a distance Rho uphill.
+func (o *SAM) leave(ps Params) {
+	uphill := rescale{kernels.Rescale{Length: o.Rho, Eps: 1e-12}, false, ps.squares()}
+	var copies batches[replace]
+	var moves batches[rescale]
 	for i, p := range ps {
-		together.copy(o.home[i], p.Var.Value)
+		home, _ := o.home.at(ps, i)
+		copies.add(replace{}, home, nil, p.Var.Value)
 		if p.Var.Grad != nil {
-			together.add(kernels.SGD{LR: -a}, p.Var.Value, nil, p.Var.Grad) // a step uphill
+			moves.add(uphill, p.Var.Value, nil, p.Var.Grad)
 		}
 	}
-	together.run()
+	copies.run()
+	moves.run()
 }
 
 func (o *SAM) comeHome(ps Params) {
-	var together batches
+	var copies batches[replace]
 	for i, p := range ps {
-		together.copy(p.Var.Value, o.home[i])
+		copies.add(replace{}, p.Var.Value, nil, o.home[i])
 	}
-	together.run()
+	copies.run()
 }
 
 // Parameters is Base's.

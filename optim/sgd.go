@@ -2,7 +2,6 @@ package optim
 
 import (
 	"maps"
-	"slices"
 
 	"phase/kernels"
 	"phase/tensor"
@@ -23,7 +22,7 @@ type SGD struct {
 func (o *SGD) Step(lr float64, grad Gradient) float64 {
 	o.ZeroGrad()
 	loss := grad(0)
-	var together batches
+	var moves batches[move]
 	for i, p := range o.Params {
 		if p.Var.Grad == nil {
 			continue
@@ -33,67 +32,10 @@ func (o *SGD) Step(lr float64, grad Gradient) float64 {
 		if o.Momentum != 0 {
 			v, k.First = o.velocity.at(o.Params, i)
 		}
-		together.add(k, p.Var.Value, v, p.Var.Grad)
+		moves.add(move{k}, p.Var.Value, v, p.Var.Grad)
 	}
-	together.run()
+	moves.run()
 	return loss.Item()
-}
-
-// batches are parameters to move, together where the backend can.
-type batches []*batch
-
-// A batch is parameters of one device and dtype that move by one setting, or are
-// copied from g.
-type batch struct {
-	by      kernels.SGD
-	copied  bool
-	w, v, g []*tensor.Tensor
-}
-
-// add puts a parameter down to be moved.
-func (bs *batches) add(by kernels.SGD, w, v, g *tensor.Tensor) {
-	if !bs.put(batch{by: by}, w, v, g) {
-		kernels.For(w).SGD(by, w, v, g)
-	}
-}
-
-// copy puts a parameter down to be copied. What is put down later for the same
-// parameter comes later.
-func (bs *batches) copy(to, from *tensor.Tensor) {
-	if !bs.put(batch{copied: true}, to, nil, from) {
-		kernels.For(to).Copy(to, from)
-	}
-}
-
-// put reports whether the backend does such things together, and has it put down.
-func (bs *batches) put(as batch, w, v, g *tensor.Tensor) bool {
-	if _, ok := kernels.For(w).(kernels.ManyUpdater); !ok {
-		return false
-	}
-	i := slices.IndexFunc(*bs, func(b *batch) bool {
-		return b.by == as.by && b.copied == as.copied && b.w[0].Device() == w.Device() && b.w[0].DType() == w.DType()
-	})
-	if i < 0 {
-		first := as // so that as itself, of every parameter, needs no memory
-		i, *bs = len(*bs), append(*bs, &first)
-	}
-	b := (*bs)[i]
-	b.w, b.g = append(b.w, w), append(b.g, g)
-	if v != nil {
-		b.v = append(b.v, v)
-	}
-	return true
-}
-
-func (bs batches) run() {
-	for _, b := range bs {
-		k := kernels.For(b.w[0]).(kernels.ManyUpdater)
-		if b.copied {
-			k.CopyMany(b.w, b.g)
-		} else {
-			k.SGDMany(b.by, b.w, b.v, b.g)
-		}
-	}
 }
 
 // State is momentum.NAME of every parameter that has moved.

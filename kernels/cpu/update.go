@@ -39,6 +39,13 @@ func (b *Backend) sgd(p kernels.SGD, w, v, g *tensor.Tensor, lo, hi int) {
 	}
 }
 
+// Rescale is AXPY with the factor that the sum of squares gives.
+func (b *Backend) Rescale(p kernels.Rescale, y kernels.Acc, x, squares *tensor.Tensor) {
+	if a := p.By(tensor.Data[float64](squares)[0]); a != 1 || !y.Fresh || y.T != x {
+		b.AXPY(a, y, x)
+	}
+}
+
 // AdamW is one step of Adam with decoupled weight decay.
 func (b *Backend) AdamW(p kernels.AdamW, w, m, v, g *tensor.Tensor) {
 	if w.DType() != tensor.F32 {

@@ -95,6 +95,7 @@ type device struct {
 	jobs    chan job
 	broken  atomic.Pointer[tensor.DeviceError] // the first error; nothing runs after it
 	graphs  atomic.Int64                       // that were started
+	reads   atomic.Int64                       // of memory, each of which waits for all work
 
 	mu   sync.Mutex // of pool
 	pool pool.Pool

@@ -12,9 +12,11 @@ import (
 	"testing"
 	"unsafe"
 
+	"phase/autograd"
 	"phase/kernels"
 	_ "phase/kernels/cpu"
 	"phase/kernels/kerneltest"
+	"phase/optim"
 	"phase/tensor"
 )
 
@@ -188,6 +190,48 @@ func TestTogether(t *testing.T) {
 		want("copied before", home, round, 1)
 		b.CopyMany(w, home)
 		want("copied back", w, round, 1)
+		squares := tensor.New(b.Device(), tensor.F64)
+		b.SumSquaresMany(squares, w)
+		sum := 0.
+		for _, x := range home {
+			for _, v := range tensor.Values(x) {
+				sum += v * v
+			}
+		}
+		if got := tensor.Values(squares)[0]; math.Abs(got-sum) > 1e-12*sum {
+			t.Fatalf("the sum of squares is %g, want %g", got, sum)
+		}
+		four := tensor.Of([]float64{4}, 1).To(b.Device())
+		b.RescaleMany(kernels.Rescale{Length: 3, Eps: 1}, true, g, w, four)
+		want("rescaled", g, round, 1)
+		b.RescaleMany(kernels.Rescale{Length: 30, Eps: 3}, false, g, w, four)
+		want("and added", g, 7*round, 7)
+		b.RescaleMany(kernels.Rescale{Length: 30, Shrink: true}, false, g, w, four)
+		want("by no more than 1", g, 8*round, 8)
+	}
+}
+
+// A step waits for the GPU once, when its loss is read at the end, SAM's two passes
+// and clipping included.
+func TestOneWaitAStep(t *testing.T) {
+	dev := open(t, false).Device()
+	w, x := autograd.Param(tensor.Of([]float32{1, 2, 3}, 3).To(dev)), tensor.Of([]float32{3, 2, 1}, 3).To(dev)
+	var tape autograd.Tape
+	ps := optim.Params{{Name: "w", Var: w}}
+	opt := &optim.SAM{Rho: .1, Base: &optim.SGD{Params: ps, Momentum: .9}}
+	reads := &dev.(*device).reads
+	for step := range 4 {
+		before := reads.Load()
+		opt.Step(.1, func(int) *autograd.Var {
+			tape.Reset()
+			l := autograd.Sum(autograd.Square(autograd.Mul(w, tape.Watch(x))))
+			tape.Backward(l)
+			ps.ClipNorm(1)
+			return l
+		})
+		if n := reads.Load() - before; n != 1 {
+			t.Errorf("step %d waited %d times", step, n)
+		}
 	}
 }
 

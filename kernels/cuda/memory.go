@@ -209,6 +209,7 @@ func (m *memory) Download(dst []byte) {
 	}
 	d.copying.Lock()
 	defer d.copying.Unlock()
+	d.reads.Add(1)
 	s := &d.slots[d.next%len(d.slots)]
 	d.next++
 	d.wait(func() error {

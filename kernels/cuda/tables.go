@@ -36,6 +36,16 @@ func (b backend) CopyMany(to, from []*tensor.Tensor) {
 	b.together(to, nil, from, func(t table) { b.CopyTable(&t.Table, t.rows) })
 }
 
+// RescaleMany is Rescale of many pairs in one launch.
+func (b backend) RescaleMany(p kernels.Rescale, fresh bool, y, x []*tensor.Tensor, squares *tensor.Tensor) {
+	b.together(y, nil, x, func(t table) { b.RescaleTable(p, fresh, &t.Table, t.rows, squares) })
+}
+
+// SumSquaresMany is SumSquares of many in two launches.
+func (b backend) SumSquaresMany(dst *tensor.Tensor, x []*tensor.Tensor) {
+	b.together(x, nil, x, func(t table) { b.SumSquaresTable(dst, &t.Table, t.rows) })
+}
+
 // together does something with the table of these parameters.
 func (b backend) together(w, v, g []*tensor.Tensor, do func(table)) {
 	var t table

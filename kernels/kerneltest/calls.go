@@ -362,6 +362,19 @@ func updates(r *rand.Rand) (cs []call) {
 			v.written = true
 			return []any{q, o.state(n), o.state(n), v.t, o.in(n)}
 		}})
+		toward := kernels.Rescale{Length: .5 + float64(i%3), Eps: 1e-6, Shrink: i%2 == 0}
+		for _, squares := range []float64{0, .1, 30, math.NaN(), math.Inf(1)} {
+			detail := fmt.Sprintf("%+v by %g of %d", toward, squares, n)
+			sum := func(o *operands) *tensor.Tensor {
+				return hold(o, "squares", false, []float64{squares}, []int{1}, func(v float64) float64 { return v }).t
+			}
+			cs = append(cs,
+				call{"Rescale", detail, largest, 1, func(o *operands) []any { return []any{toward, o.flatAcc(n), o.in(n), sum(o)} }},
+				call{"Rescale", detail + ", in place", largest, 1, func(o *operands) []any {
+					x := o.state(n)
+					return []any{toward, kernels.Acc{T: x, Fresh: true}, x, sum(o)}
+				}})
+		}
 		s := kernels.SGD{LR: .1, Decay: .5 * float64(i%2)}
 		cs = append(cs, call{"SGD", fmt.Sprintf("%+v of %d", s, n), largest, 1, func(o *operands) []any {
 			return []any{s, o.state(n), (*tensor.Tensor)(nil), o.in(n)}

@@ -37,6 +37,11 @@ func (Backend) SGD(p kernels.SGD, w, v, g *tensor.Tensor) {
 	store(w, ws)
 }
 
+// Rescale is AXPY with the factor that the sum of squares gives.
+func (b Backend) Rescale(p kernels.Rescale, y kernels.Acc, x, squares *tensor.Tensor) {
+	b.AXPY(p.By(tensor.Values(squares)[0]), y, x)
+}
+
 // AdamW is torch.optim.AdamW: weight decay shrinks the weights directly.
 //
 //	w ← w·(1 - LR·Decay);  m ← β₁m + (1-β₁)g;  v ← β₂v + (1-β₂)g²

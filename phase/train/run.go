@@ -76,6 +76,7 @@ type run struct {
 	under    *Step          // the step under way, or the last
 	resident *data.Resident // the training images on a device that makes batches of them, or nil
 	frozen   *frozen        // cached features of a frozen extractor, or nil
+	logits   *tensor.Tensor // kept for a step of two passes
 }
 
 // scales is a factor for the logit of each class (LWS).

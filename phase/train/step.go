@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"phase/autograd"
+	"phase/kernels"
 	"phase/phase"
 	"phase/phase/data"
 	"phase/tensor"
@@ -23,16 +24,13 @@ func (r *run) stepOn(b *data.Batch) *Step {
 
 // step takes a step and returns its loss and how many of its batch were right.
 func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
-	var logits *autograd.Var
+	var first *tensor.Tensor // the logits of the first pass
 	loss = r.opt.Step(lr, func(pass int) *autograd.Var {
-		if pass == 1 {
-			right = hits(logits.Value, s.Y) // before they are forgotten
-		}
 		r.tape.Reset()
 		p := r.c.pass()
 		p.Train, p.Frozen, p.Seed = true, pass > 0, s.Seed
 		s.Pass = &p
-		var l *autograd.Var
+		var l, logits *autograd.Var
 		if r.second() {
 			l, logits = r.step2(s)
 		} else {
@@ -42,16 +40,29 @@ func (r *run) step(s *Step, lr float64) (loss float64, right int, err error) {
 		if r.c.Clip > 0 {
 			r.opt.Parameters().ClipNorm(r.c.Clip)
 		}
+		if pass == 0 {
+			first = logits.Value
+			if r.c.SAM > 0 { // the second pass takes its memory
+				first = r.kept(first)
+			}
+		}
 		return l
 	})
-	if r.c.SAM == 0 {
-		right = hits(logits.Value, s.Y)
-	}
+	right = hits(first, s.Y)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return 0, 0, fmt.Errorf("the loss became %g in epoch %d, step %d, at learning rate %g: a smaller --lr may help; the last good checkpoint, after epoch %d, is in %s",
 			loss, r.at.Epoch+1, r.at.Step+1, lr, r.saved, r.dir.path)
 	}
 	return loss, right, nil
+}
+
+// kept is a copy of logits that lasts until the next one.
+func (r *run) kept(logits *tensor.Tensor) *tensor.Tensor {
+	if r.logits == nil || !r.logits.Shape().Equal(logits.Shape()) {
+		r.logits = tensor.Like(logits)
+	}
+	kernels.For(logits).Copy(r.logits, logits)
+	return r.logits
 }
 
 // step2 is a step of stage 2: of the whole model, of the head on the frozen

@@ -228,6 +228,36 @@ func TestCopyTable(t *testing.T) {
 	}
 }
 
+// The squares of a whole table are those of its parameters, of which some have several
+// blocks and a block of threads takes several of those; by them each is rescaled.
+func TestRescaleTable(t *testing.T) {
+	r := generator()
+	for _, d := range []tensor.DType{tensor.F32, tensor.F64} {
+		for _, p := range []kernels.Rescale{{Length: .05, Eps: 1e-12}, {Length: 2, Eps: 1e-6, Shrink: true}, {Length: 1e6, Shrink: true}} {
+			for _, fresh := range []bool{false, true} {
+				var table Table
+				var y, x, got []*tensor.Tensor
+				squares := tensor.New(tensor.CPU, tensor.F64)
+				for _, n := range []int{1, 300, 0, 256, 256*20 + 1, 5} {
+					x, y = append(x, numbers(r, d, n)), append(y, numbers(r, d, n))
+					got = append(got, y[len(y)-1].To(simulated))
+					table.Add(got[len(got)-1], nil, x[len(x)-1].To(simulated))
+					ref.Backend{}.SumSquares(squares, x[len(x)-1])
+				}
+				rows, sum := tensor.Of(table.Rows, len(table.Rows)).To(simulated), tensor.New(simulated, tensor.F64)
+				simulator(false).SumSquaresTable(sum, &table, rows)
+				near(t, "squares", 1e-12, tensor.Values(sum), tensor.Values(squares))
+				simulator(false).RescaleTable(p, fresh, &table, rows, sum)
+				for i := range y {
+					ref.Backend{}.Rescale(p, kernels.Acc{T: y[i], Fresh: fresh}, x[i], squares)
+					near(t, fmt.Sprintf("%+v, fresh %v, tensor %d", p, fresh, i), 1e-6, tensor.Values(got[i]), tensor.Values(y[i]))
+				}
+			}
+		}
+	}
+	simulator(false).SumSquaresTable(nil, &Table{}, nil) // nothing to add
+}
+
 // Images are cropped, flipped and normalised as the definition has it.
 func TestImages(t *testing.T) {
 	r := generator()

@@ -31,17 +31,27 @@ func (b Backend) AdamW(p kernels.AdamW, params, m, v, g *tensor.Tensor) {
 	})
 }
 
-// A Table is many parameters that SGD moves, or that are copied, in one launch: Rows is
-// to lie in the device's memory as an I64 tensor of its length.
+// Rescale adds a part of a vector that is brought to a length.
+func (b Backend) Rescale(p kernels.Rescale, y kernels.Acc, x, squares *tensor.Tensor) {
+	if !y.Wanted() {
+		return
+	}
+	b.run(func(w *Work) {
+		w.each(floats("rescale", x), x.Size(), at(y.T), truth(y.Fresh), at(x), at(squares), real(p.Length), real(p.Eps), truth(p.Shrink), whole(x.Size()))
+	})
+}
+
+// A Table is many parameters for one launch to work on: Rows is to lie in the device's
+// memory as an I64 tensor of its length.
 type Table struct {
 	Rows   []int64
 	blocks int
 	dtype  tensor.DType
 }
 
-// columns are those of a row of a table: the addresses of w, v (0 for none) and g, or
-// of what is copied to, 0 and what is copied,
-// the number of elements, and the first block that works on them.
+// columns are those of a row of a table: the addresses of w, v (0 for none) and g, where
+// others than SGD write, 0 and what they read; the number of elements, and the first
+// block that works on them.
 const columns = 5
 
 // Add adds a parameter; v is nil without momentum. All have one dtype.
@@ -63,6 +73,27 @@ func (b Backend) SGDTable(p kernels.SGD, t *Table, rows *tensor.Tensor) {
 // CopyTable copies all that a table has, of which rows is the copy in the device's
 // memory.
 func (b Backend) CopyTable(t *Table, rows *tensor.Tensor) { b.over(t, rows, "copy_table") }
+
+// RescaleTable is Rescale for all pairs of a table, of which rows is the copy in the
+// device's memory.
+func (b Backend) RescaleTable(p kernels.Rescale, fresh bool, t *Table, rows, squares *tensor.Tensor) {
+	b.over(t, rows, "rescale_table", truth(fresh), at(squares), real(p.Length), real(p.Eps), truth(p.Shrink))
+}
+
+// SumSquaresTable is SumSquares of what a table has to be read, of which rows is the copy
+// in the device's memory.
+func (b Backend) SumSquaresTable(dst *tensor.Tensor, t *Table, rows *tensor.Tensor) {
+	if t.blocks == 0 {
+		return
+	}
+	blocks := min(enoughBlocks, ceil(t.blocks, leastTerms))
+	b.run(func(w *Work) {
+		part := w.flat(tensor.F64, blocks)
+		w.launch(form("squares_table", t.dtype), [3]int{blocks, 1, 1}, [3]int{1, blockSize, 1},
+			at(part), at(rows), whole(len(t.Rows)/columns), whole(t.blocks), whole(ceil(t.blocks, blocks)))
+		w.sumSlices(kernels.Acc{T: dst}, part, blocks, 1, nil)
+	})
+}
 
 // over launches a kernel over a whole table.
 func (b Backend) over(t *Table, rows *tensor.Tensor, kernel string, more ...Arg) {
