@@ -37,6 +37,22 @@ func TestTrainOnCUDA(t *testing.T) {
 	}
 }
 
+// What was trained on the one is evaluated, and predicts, on the other.
+func TestEvalOnCUDA(t *testing.T) {
+	cudatest.Device(t)
+	dir := t.TempDir()
+	run := filepath.Join(dir, "run")
+	succeed(t, "train", "-q", "--data", "fashion", "--limit", "64", "--epochs", "1", "--model", "resnet8", "--width", "4", "--out", run)
+	image := filepath.Join(dir, "image.png")
+	putAt(t, onePixelPNG(t), image)
+	for _, call := range [][]string{{"eval", run}, {"predict", run, image, "--top", "2"}} {
+		a, b := succeed(t, call...), succeed(t, append(call, "--device", "cuda")...)
+		if a != b {
+			t.Errorf("%v on the host:\n%s\non the GPU:\n%s", call, a, b)
+		}
+	}
+}
+
 // alike demands that two runs had the same losses, and came to the same.
 func alike(t *testing.T, a, b string) {
 	t.Helper()

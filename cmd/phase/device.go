@@ -9,6 +9,18 @@ import (
 	"phase/tensor"
 )
 
+// onto moves a model to where --device names.
+func onto(m *train.Model, name string) error {
+	if name == tensor.CPU.String() {
+		return nil // one that was trained on tensor cores, too
+	}
+	dev, err := device(name, m.Config.Precision)
+	if err != nil {
+		return err
+	}
+	return tensor.Catch(func() { m.On(dev) })
+}
+
 // device is where a run computes: what --device names, with tensor cores for any
 // precision but f32, or an error that says what is missing. Nothing else takes its
 // place.

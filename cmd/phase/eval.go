@@ -24,6 +24,10 @@ class. Without --data it takes the run's own test set. Classes are matched by na
 			if err != nil {
 				return err
 			}
+			on, _ := cmd.Flags().GetString("device")
+			if err := onto(m, on); err != nil {
+				return err
+			}
 			c := m.Config
 			if cmd.Flags().Changed("data") {
 				if c, err = s.resolve(); err != nil {
@@ -65,7 +69,7 @@ class. Without --data it takes the run's own test set. Classes are matched by na
 		},
 	}
 	s = addSettings(cmd.Flags())
-	hideAllBut(cmd, "data", "data-dir", "holdout", "size", "max-pixels", "skip-bad", "many", "few")
+	hideAllBut(cmd, "data", "device", "data-dir", "holdout", "size", "max-pixels", "skip-bad", "many", "few")
 	cmd.Flags().IntVar(&workers, "workers", 1, "goroutines that prepare batches")
 	return cmd
 }

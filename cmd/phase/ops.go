@@ -7,6 +7,7 @@ import (
 
 	"phase/autograd"
 	"phase/autograd/gradcheck"
+	"phase/kernels/cuda"
 	"phase/tensor"
 
 	"github.com/spf13/cobra"
@@ -52,15 +53,24 @@ func (p *program) opsCommand() *cobra.Command {
 				fmt.Fprintln(p.out, entry(op.Name, text, 26, terminalWidth(p.out)))
 			}
 			if !p.quiet {
-				fmt.Fprintf(p.out, "\n%d ops, each in f32 and f64 on cpu; labels and indices are i64\n", len(list))
+				fmt.Fprintf(p.out, "\n%d ops, each in f32 and f64 on %s; labels and indices are i64\n", len(list), strings.Join(devices(), " and "))
 			}
 			return nil
 		},
 	}
 }
 
+// devices are those that this program has kernels for: every op runs on each.
+func devices() []string {
+	d := []string{tensor.CPU.String()}
+	if cuda.Built {
+		d = append(d, "cuda")
+	}
+	return d
+}
+
 func describe(op autograd.Op) opInfo {
-	i := opInfo{Name: op.Name, About: op.Doc, Differentiable: op.Differentiable, View: op.View, Fused: op.Fused, DTypes: []string{"f32", "f64"}, Devices: []string{tensor.CPU.String()}}
+	i := opInfo{Name: op.Name, About: op.Doc, Differentiable: op.Differentiable, View: op.View, Fused: op.Fused, DTypes: []string{"f32", "f64"}, Devices: devices()}
 	for _, c := range op.Cases(1) {
 		if c.Err != "" {
 			continue

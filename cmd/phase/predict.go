@@ -31,6 +31,7 @@ type prediction struct {
 func (p *program) predictCommand() *cobra.Command {
 	var top, maxPixels int
 	var skipBad bool
+	var dev string
 	cmd := &cobra.Command{
 		Use: "predict RUN IMAGE...", Short: "class and probability of image files, folders of them, or standard input",
 		Long: `predict classifies PNG and JPEG files with a run's model: files, folders (with the
@@ -52,6 +53,9 @@ size and colours that the model was trained on. With --json it prints an object 
 			}
 			m, err := train.LoadModel(args[0])
 			if err != nil {
+				return err
+			}
+			if err := onto(m, dev); err != nil {
 				return err
 			}
 			decoder, err := m.Decoder(maxPixels)
@@ -105,6 +109,7 @@ size and colours that the model was trained on. With --json it prints an object 
 	}
 	f := cmd.Flags()
 	f.IntVar(&top, "top", 5, "how many classes to name")
+	f.StringVar(&dev, "device", "cpu", "cpu, cuda or cuda:N")
 	f.BoolVar(&skipBad, "skip-bad", false, "leave out images that cannot be read, and count them")
 	f.IntVar(&maxPixels, "max-pixels", data.MaxPixels, "largest image accepted, in pixels")
 	return cmd

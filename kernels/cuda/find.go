@@ -21,6 +21,9 @@ const (
 	coresMajor  = 8     // for TF32 and bfloat16 on tensor cores
 )
 
+// Built says whether this program has kernels for GPUs.
+const Built = true
+
 // Find looks for GPUs, and for what is missing.
 func Find() Status {
 	if err := driver.Ready(); err != nil {

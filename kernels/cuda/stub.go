@@ -8,6 +8,9 @@ import (
 	"phase/kernels"
 )
 
+// Built says whether this program has kernels for GPUs.
+const Built = false
+
 const missing = "not in this build: go build -tags cuda on linux/amd64, with cgo and cuda.h (docs/gpu.md)"
 
 // Find says that CUDA is not in this build.

@@ -82,6 +82,9 @@ func LoadModel(path string) (*Model, error) {
 	return m, nil
 }
 
+// On moves the model to a device, before it is used.
+func (m *Model) On(dev tensor.Device) { nn.To(m.Model, dev) }
+
 // normalize is the model's own normalisation of its input.
 func (m *Model) normalize() data.Normalize {
 	return data.Normalize{Mean: m.About.Input.Mean, Std: m.About.Input.Std}
@@ -90,7 +93,14 @@ func (m *Model) normalize() data.Normalize {
 // Evaluate is the model's accuracy on ds. Classes are matched by name, not by
 // position: a class of the model that ds lacks counts as absent, one that the
 // model does not know is an error. Images must have the model's size.
-func (m *Model) Evaluate(ctx context.Context, ds data.Dataset, t longtail.Thresholds, workers int) (longtail.Accuracy, error) {
+func (m *Model) Evaluate(ctx context.Context, ds data.Dataset, t longtail.Thresholds, workers int) (acc longtail.Accuracy, err error) {
+	if failed := caught(func() { acc, err = m.evaluate(ctx, ds, t, workers) }); failed != nil {
+		err = failed
+	}
+	return acc, err
+}
+
+func (m *Model) evaluate(ctx context.Context, ds data.Dataset, t longtail.Thresholds, workers int) (longtail.Accuracy, error) {
 	var none longtail.Accuracy
 	c := m.About.Config
 	want := tensor.Shape{c.Channels, c.Size, c.Size}
@@ -149,7 +159,14 @@ func (m *Model) Decoder(maxPixels int) (data.Decoder, error) {
 
 // Predict is the n most probable classes of each image, most probable first.
 // Each image is as Decoder decodes it.
-func (m *Model) Predict(images [][]uint8, n int) ([][]Guess, error) {
+func (m *Model) Predict(images [][]uint8, n int) (guesses [][]Guess, err error) {
+	if failed := caught(func() { guesses, err = m.predict(images, n) }); failed != nil {
+		err = failed
+	}
+	return guesses, err
+}
+
+func (m *Model) predict(images [][]uint8, n int) ([][]Guess, error) {
 	c := m.About.Config
 	size := c.Channels * c.Size * c.Size
 	x := make([]float32, len(images)*size)
@@ -161,7 +178,7 @@ func (m *Model) Predict(images [][]uint8, n int) ([][]Guess, error) {
 	tape := autograd.Tape{Eval: true}
 	p := m.pass()
 	logits := m.Model.Forward(&p, tape.Watch(tensor.OfImages(x, len(images), c.Channels, c.Size, c.Size)))
-	logp := tensor.Data[float32](autograd.LogSoftmax(logits).Value)
+	logp := tensor.Fetch[float32](autograd.LogSoftmax(logits).Value)
 	out := make([][]Guess, len(images))
 	for i := range out {
 		row := logp[i*c.Classes : (i+1)*c.Classes]
