@@ -3,9 +3,10 @@
 # and print what each kernel takes of registers, shared memory and spills:
 #
 #	verify.sh           all of that
-#	verify.sh headers   only fetch them, to compile package driver with
+#	verify.sh headers   only fetch what it takes: ptxas, cuda.h to compile package
+#	                    driver with, and nvcc for nvcc.sh
 #
-# ptxas and cuda.h are kept in ~/.cache/phase-cuda.
+# They are kept in ~/.cache/phase-cuda.
 # Where they are not there yet they are taken out of Debian's non-free packages,
 # which are downloaded (some 860 MB) but not installed: apt's own configuration and
 # lists stay as they are. A kernel that spills registers is an error.
@@ -14,9 +15,12 @@ cache=$HOME/.cache/phase-cuda
 mkdir -p "$cache"
 cd "$(dirname "$0")"
 
-# fetch FILE PACKAGE: one file of a Debian package, to the same place under $cache.
+# fetch PACKAGE SIGN PATH...: files and folders of a Debian package, to the same places
+# under $cache, unless SIGN is there.
 fetch() {
-	[ -e "$cache/$1" ] && return
+	local package=$1
+	[ ! -e "$cache/$2" ] || return 0
+	shift 2
 	local apt="$cache/apt"
 	if [ ! -d "$apt" ]; then
 		mkdir -p "$apt/lists/partial" "$apt/archives/partial"
@@ -25,13 +29,12 @@ fetch() {
 	local own=(-qq -o Dir::Etc::SourceList="$apt/debian.sources" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$apt/lists"
 		-o Dir::Cache="$apt" -o APT::Sandbox::User=root)
 	[ -n "$(find "$apt/lists" -maxdepth 1 -name '*Packages*' -print -quit)" ] || apt-get "${own[@]}" update
-	(cd "$apt" && apt-get "${own[@]}" download "$2")
-	mkdir -p "$cache/$(dirname "$1")"
-	dpkg-deb --fsys-tarfile "$apt/$2"_*.deb | tar -x -C "$cache" "./$1"
-	rm -f "$apt/$2"_*.deb
+	(cd "$apt" && apt-get "${own[@]}" download "$package")
+	dpkg-deb --fsys-tarfile "$apt/$package"_*.deb | tar -x -C "$cache" "${@/#/./}"
+	rm -f "$apt/$package"_*.deb
 }
-fetch usr/bin/ptxas nvidia-cuda-toolkit
-fetch usr/include/cuda.h nvidia-cuda-dev
+fetch nvidia-cuda-toolkit usr/lib/nvidia-cuda-toolkit/bin usr/bin/ptxas usr/lib/nvidia-cuda-toolkit/bin
+fetch nvidia-cuda-dev usr/include/crt usr/include
 rm -rf "$cache/apt"
 [ "${1:-}" != headers ] || exit 0
 

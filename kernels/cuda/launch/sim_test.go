@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -31,7 +32,15 @@ type gpu struct {
 // ran. The tests of a package run one after the other.
 var simulated = func() *gpu {
 	g := &gpu{kernels: map[string]*ptxsim.Kernel{}}
-	for _, text := range []string{ptx.SM70, ptx.SM80} {
+	texts := []string{ptx.SM70, ptx.SM80}
+	if dir := os.Getenv("PHASE_PTX"); dir != "" { // of another compiler (nvcc.sh)
+		for i, name := range []string{"phase_sm70.ptx", "phase_sm80.ptx"} {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			must(err)
+			texts[i] = string(b)
+		}
+	}
+	for _, text := range texts {
 		m, err := ptxsim.Load(text)
 		must(err)
 		for _, name := range m.Kernels() {

@@ -5,6 +5,9 @@
 // Every index fits in 32 bits: the host sees to it that no tensor has 2^31
 // elements.
 #pragma once
+#ifdef __NVCC__
+#include "nvcc.h"
+#endif
 
 #define KERNEL extern "C" __attribute__((global)) void
 #define KERNEL_OF(threads) extern "C" __attribute__((global, launch_bounds(threads))) void
