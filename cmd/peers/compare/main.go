@@ -158,7 +158,7 @@ func (s setting) build(name, folder, pkg string) error {
 	if _, err := os.Stat(out); err == nil {
 		return nil // built before
 	}
-	cmd := exec.Command("go", "build", "-C", folder, "-o", out, pkg)
+	cmd := exec.Command("go", "build", "-C", folder, "-trimpath", "-ldflags=-s", "-o", out, pkg) // as README installs phase
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %s", name, lastLine(string(text), err))
