@@ -301,6 +301,21 @@ var mutants = []mutant{
 		{"kernels/cpu/conv.go", "w := g.weights[group*g.groupStep+p*panel*g.outStep+tap:]", "w := g.weights[group*g.groupStep+p*panel*g.outStep+min(g.inStep, g.outStep)-1-tap:]"},
 		{"kernels/cpu/gradw.go", "p*panel*g.outStep+t:]", "p*panel*g.outStep+area-1-t:]"},
 	}},
+	{"tiles-skip-no-rows", "kernels/cpu TestTiles", []edit{
+		{"kernels/cpu/tiles.go", "at/g.w*g.y.stride*pitch", "at/g.w*pitch"},
+	}},
+	{"tiles-without-zeros-on-the-right", "kernels/cpu TestTiles", []edit{
+		{"kernels/cpu/tiles.go", "		clear(image[(y+1)*pitch-g.in:][:g.in])\n", ""},
+	}},
+	{"tiles-of-the-turned-filter", "kernels/cpu TestTiles", []edit{
+		{"kernels/cpu/tiles.go", "(tap/3-1)*pitch + tap%3 - 1", "(tap%3-1)*pitch + tap/3 - 1"},
+	}},
+	{"tiles-begin-their-sums-anew", "kernels/cpu TestTiles", []edit{
+		{"kernels/cpu/tiles.go", "add || at > 0", "add"},
+	}},
+	{"tiles-of-fewer-images-keep-the-others", "kernels/cpu TestTiles", []edit{
+		{"kernels/cpu/tiles.go", "if m := min(images, end-n); n == first || m < images {\n			images = m\n			clear(x)\n			clear(dy)\n", "if m := min(images, end-n); n == first || m < images {\n			images = m\n			clear(x)\n"},
+	}},
 	{"bottom-padding-one-row-early", "kernels/cpu TestConv2D$", []edit{
 		{"kernels/cpu/direct.go", "max(0, 1-y), min(2, g.h-y)", "max(0, 1-y), min(2, g.h-1-y)"},
 	}},

@@ -35,9 +35,10 @@ type Pass struct {
 	// the second pass of a step, which must not count the batch twice.
 	Frozen bool
 	// Precision is the form in which a ResNet keeps images, and their gradients,
-	// between its ops: tensor.BF16 halves what passes over memory. Products, sums
-	// and statistics stay F32, as do the parameters and all that belongs to them.
-	// Other models refuse BF16.
+	// between its ops: tensor.BF16 halves what passes over memory. Sums and
+	// statistics stay F32, as do the parameters and all that belongs to them; products
+	// too, unless the processor has some for BF16 (kernels/cpu/tiles.go). Other
+	// models refuse BF16.
 	Precision tensor.DType
 	// Plans, where not nil, makes evaluation keep what the kernels prepare of the
 	// parameters for the next pass with the same Plans.

@@ -111,7 +111,9 @@ func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x
 		l.before = before
 		l.dst = numbersOf(v.Z)
 		l.after = b.normingBy(p.Norm(i), v.Z.Dim(1), l.dst, v.Z.Size(), l.group*l.dest)
-		s := b.prepare(convolutionOf(p.Convs[i], v.Z.Shape(), x.Shape(), v.W))
+		g := convolutionOf(p.Convs[i], v.Z.Shape(), x.Shape(), v.W)
+		g.half = l.src.h != nil
+		s := b.prepare(g)
 		l.conv = &s.gather
 		par(l.items(), l.forward)
 		l.after.settle(v.Mean, v.Var, v.Gamma, v.Beta)

@@ -11,6 +11,7 @@ import (
 // images of one shape.
 type chainPlan struct {
 	of    *Backend
+	half  bool         // images are kept in bfloat16
 	image tensor.Shape // (c,h,w)
 	units []chainUnit
 	most  int // numbers of an image between convolutions, at most
@@ -23,13 +24,16 @@ type chainUnit struct {
 	source, dest int // numbers of an image
 }
 
-// chainPlan packs the filters and prepares the norms for images of x.
-func (b *Backend) chainPlan(p kernels.Branch, u []kernels.Unit, x tensor.Shape) *chainPlan {
-	plan := &chainPlan{of: b, image: append(tensor.Shape{}, x[1:]...)}
+// chainPlan packs the filters and prepares the norms for images of x, kept in bfloat16
+// if half says so.
+func (b *Backend) chainPlan(p kernels.Branch, u []kernels.Unit, x tensor.Shape, half bool) *chainPlan {
+	plan := &chainPlan{of: b, half: half, image: append(tensor.Shape{}, x[1:]...)}
 	for i, v := range u {
 		ws, conv := v.W.Shape(), p.Convs[i]
 		z := tensor.Shape{x[0], ws[0], conv.Out(x[2], ws[2]), conv.Out(x[3], ws[3])}
-		unit := chainUnit{conv: b.prepare(convolutionOf(conv, z, x, v.W)), source: x[1:].Size(), dest: z[1:].Size()}
+		g := convolutionOf(conv, z, x, v.W)
+		g.half = half
+		unit := chainUnit{conv: b.prepare(g), source: x[1:].Size(), dest: z[1:].Size()}
 		unit.norm = b.normingBy(p.Norm(i), z[1], numbers{}, unit.dest, unit.dest)
 		unit.norm.given(v.Mean, v.Var, v.Gamma, v.Beta)
 		plan.units = append(plan.units, unit)
@@ -67,15 +71,16 @@ func (b *Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Uni
 	}
 	c := chains.Get().(*chain)
 	*c = chain{Backend: b, y: numbersOf(y), x: numbersOf(x), shortcut: numbersOf(shortcut), images: y.Dim(0)}
+	half := c.y.h != nil
 	if p.Plan == nil {
-		c.chainPlan = b.chainPlan(p, u, x.Shape())
+		c.chainPlan = b.chainPlan(p, u, x.Shape(), half)
 	} else {
 		c.chainPlan = p.Plan.Get(
 			func(made any) bool {
 				plan, ok := made.(*chainPlan)
-				return ok && plan.of == b && plan.image.Equal(x.Shape()[1:])
+				return ok && plan.of == b && plan.half == half && plan.image.Equal(x.Shape()[1:])
 			},
-			func() any { return b.chainPlan(p, u, x.Shape()) }).(*chainPlan)
+			func() any { return b.chainPlan(p, u, x.Shape(), half) }).(*chainPlan)
 	}
 	c.room = c.most
 	if c.x.h != nil {

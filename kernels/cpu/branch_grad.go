@@ -206,7 +206,7 @@ func (l *link) run(p kernels.Conv2D, dw kernels.Acc, x *tensor.Tensor, u kernels
 	if !l.dx.none() {
 		for phase := range p.S() * p.S() {
 			g := inputGradOf(p, x.Shape(), u.W, u.Z.Shape(), phase)
-			g.add = l.adds
+			g.add, g.half = l.adds, l.src.h != nil
 			if s := l.prepare(g); s != nil {
 				l.phases = append(l.phases, s)
 			}
@@ -225,6 +225,7 @@ func (l *link) run(p kernels.Conv2D, dw kernels.Acc, x *tensor.Tensor, u kernels
 // runWithWeights computes the weights' gradient too, that of convolution c.
 func (l *link) runWithWeights(c gather) {
 	s := l.pool.get(0)
+	c.half = l.src.h != nil
 	s.weightGrad = l.weightGrad(c)
 	l.weights = &s.weightGrad
 	l.weights.chunks = min(l.weights.chunks, l.items())

@@ -74,7 +74,9 @@ type gather struct {
 	groupStep, outStep, inStep int
 	taps                       int // in a row of the filter
 	add                        bool
+	half                       bool // images are kept in bfloat16
 	winograd                   bool
+	tiled                      bool         // as tiles.go has it
 	strip                      *stripKernel // direct, where not nil
 	rows                       int          // of the grid in an item of work
 	ahead                      []float32    // what the caller reads when this is done; nil: nothing known
@@ -220,7 +222,9 @@ func (b *Backend) prepare(g gather) *scratch {
 		return nil
 	}
 	size := g.groups * g.panels() * g.k() * panel
-	if g.winograd = b.wino.fits(&g); g.winograd {
+	if g.tiled = b.tiles.fits(&g); g.tiled {
+		size /= 2
+	} else if g.winograd = b.wino.fits(&g); g.winograd {
 		size = g.panels() * g.lifted()
 	}
 	s := b.pool.get(size)
@@ -235,6 +239,11 @@ func (b *Backend) prepare(g gather) *scratch {
 // packGather is apart from prepare, as runGather is from gather, so that only
 // pointers are captured.
 func (b *Backend) packGather(g *gather) {
+	if g.tiled {
+		k := g.k() * panel / 2
+		par(g.panels(), func(i int) { g.packTiles(words(g.packed)[i*k:][:k], i) })
+		return
+	}
 	if g.winograd {
 		par(g.panels(), func(i int) { b.liftFilter(g, i) })
 		return
@@ -280,6 +289,10 @@ func (b *Backend) gatherImages(g *gather, src, dst []float32, images int, ahead 
 	s.gather = *g
 	g = &s.gather
 	g.src, g.dst, g.images, g.ahead = src, dst, images, ahead
+	if g.tiled {
+		b.tiled(g)
+		return
+	}
 	if g.winograd {
 		b.winogradRows(g, 0, g.tileRows())
 		return

@@ -107,7 +107,7 @@ func (b *Backend) addNarrow(dx, dy *tensor.Tensor) {
 	w := newWalk(dx.Shape(), dx.Strides(), dy.Strides())
 	sd, sy := w.stride(0), w.stride(1)
 	w.rows(func(at [maxOperands]int, n int) {
-		if sd == 1 && sy == 1 {
+		if sd == 1 && sy == 1 && n > 64 { // for fewer a buffer costs more than it saves
 			b.addNumbers(numbers{h: ds[at[0]:][:n]}, numbers{h: ys[at[1]:][:n]})
 			return
 		}

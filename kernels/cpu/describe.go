@@ -14,24 +14,29 @@ var _ kernels.Describer = (*Backend)(nil)
 // DescribeConv2D asks where the convolution itself does: winograd with the tiles
 // of a block, direct with the strip of pixels by outputs or, in a weight
 // gradient, the patch of channels by outputs; flat, banded and lowered with the
-// tile of their matrix products.
+// tile of their matrix products; tiles with the places of a tile by its terms. Images
+// in bfloat16 are those of a branch.
 func (b *Backend) DescribeConv2D(s kernels.Side, p kernels.Conv2D, y, x, w *tensor.Tensor) string {
-	if y.DType() != tensor.F32 {
+	if !keeps(y) {
 		return "ref"
 	}
+	half := y.DType() == tensor.BF16
+	c := convolutionOf(p, y.Shape(), x.Shape(), w)
+	c.half = half
 	var names []string
 	switch s {
 	case kernels.SideW:
-		names = append(names, b.nameGradW(b.weightGrad(convolution(p, y, x, w))))
+		names = append(names, b.nameGradW(b.weightGrad(c)))
 	case kernels.SideX:
 		for phase := range p.S() * p.S() { // pixels take through different taps
-			g := inputGrad(p, kernels.Acc{T: x}, w, y, phase)
+			g := inputGradOf(p, x.Shape(), w, y.Shape(), phase)
+			g.half = half
 			if name := b.nameGather(g); name != "" && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
 	default:
-		names = append(names, b.nameGather(convolution(p, y, x, w)))
+		names = append(names, b.nameGather(c))
 	}
 	return strings.Join(names, ", ")
 }
@@ -42,6 +47,8 @@ func (b *Backend) nameGather(g gather) string {
 	switch {
 	case g.k() == 0:
 		return ""
+	case b.tiles.fits(&g):
+		return fmt.Sprintf("tiles %dx%d", min(g.w, 16), g.tileDepth())
 	case b.wino.fits(&g):
 		return fmt.Sprintf("winograd %d tiles", min(g.tileRowsAtOnce(), g.tileRows())*g.rowTiles())
 	case strip != nil:
@@ -60,6 +67,8 @@ func (b *Backend) nameGather(g gather) string {
 // nameGradW says how g is computed.
 func (b *Backend) nameGradW(g weightGrad) string {
 	switch {
+	case g.tiled:
+		return "tiles 16x32"
 	case g.winograd:
 		_, _, channels := g.gradPieces()
 		return fmt.Sprintf("winograd %d tiles", min(g.gradRowsAtOnce(channels), g.tileRows())*g.rowTiles())

@@ -2,7 +2,7 @@
 // processor has them, plain Go elsewhere, on GOMAXPROCS goroutines.
 //
 // There are only a few ideas. A variant is a set of kernels for one kind of
-// processor (avx512, avx2, neon, go); one is chosen at start, the environment
+// processor (amx, avx512, avx2, neon, go); one is chosen at start, the environment
 // variable PHASE_CPU forces another, and the build tag noasm leaves only go.
 // Most 3×3 convolutions go by Winograd's products, which round more than the
 // sums that define them; a variant's exact form (avx512-exact) does without.

@@ -87,7 +87,8 @@ func (b *Backend) Conv2DGradW(p kernels.Conv2D, dw kernels.Acc, x, dy *tensor.Te
 func (b *Backend) weightGrad(c gather) weightGrad {
 	g := weightGrad{gather: c}
 	g.depth = g.k()
-	if g.winograd = b.wino.fits(&g.gather); g.winograd {
+	g.tiled = b.tiles.fitsGrad(&g.gather)
+	if g.winograd = !g.tiled && b.wino.fits(&g.gather); g.winograd {
 		g.depth = tileArea * planeOf(g.in*b.wino.wide*panel) / panel
 	}
 	g.size = g.groups * b.sums(&g) * g.depth * panel
@@ -99,7 +100,7 @@ func (b *Backend) weightGrad(c gather) weightGrad {
 	}
 	g.chunks = min(maxChunks, g.images)
 	g.pieces = ceil(g.out, pieceOutputs)
-	if g.patches = b.conv.directGradW(&g.gather); g.patches != nil {
+	if g.patches = b.conv.directGradW(&g.gather); g.patches != nil && !g.tiled {
 		g.pieces = g.out / g.patches.outputs
 	}
 	for g.chunks > 1 && g.chunks*g.size > partialFloats {
@@ -136,6 +137,8 @@ func (b *Backend) addWeightGrad(g *weightGrad, partial []float32, first, end, pi
 	group := piece / g.pieces
 	piece %= g.pieces
 	switch {
+	case g.tiled:
+		b.tiledGradW(g, partial, first, end, piece*pieceOutputs, add)
 	case g.winograd:
 		b.winogradGradW(g, partial, first*(g.h/tileOut), end*(g.h/tileOut), piece, add)
 	case g.patches != nil:

@@ -205,6 +205,9 @@ type descriptions struct {
 	imageTiles imageTiles
 	places     placeProducts
 	loss       lossRow
+	tiles      tileProduct
+	pairs      rowPairs
+	halves     rowHalves
 }
 
 // get lends n floats.

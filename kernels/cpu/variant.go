@@ -19,6 +19,7 @@ type variant struct {
 	peak  peakKernels
 	loss  lossKernels
 	rows  rowKernels
+	tiles tileKernels
 }
 
 var portable = variant{name: "go", have: true, gemm: gemmGo, conv: convGo, norm: normGo, point: pointwiseGo, peak: peakGo, loss: lossGo, rows: rowsGo}

@@ -44,7 +44,7 @@ type Config struct {
 	Scale float64 `name:"scale" group:"Model" help:"of a cosine classifier's logits, also of LDAM's"`
 	Width int     `name:"width" group:"Model" help:"filters of the first stage, units of a layer of the mlp; 0 is the model's usual"`
 
-	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (arithmetic and parameters stay f32); on a GPU tf32 and bf16 compute with tensor cores"`
+	Precision   string  `name:"precision" group:"Training" help:"form of a ResNet's images and their gradients between ops: f32, or bf16 in half the memory (sums and parameters stay f32, products too where the processor has no AMX); on a GPU tf32 and bf16 compute with tensor cores"`
 	Epochs      int     `name:"epochs" group:"Training" help:"epochs of all stages together"`
 	Batch       int     `name:"batch" group:"Training" help:"images in a batch"`
 	Optimizer   string  `name:"optimizer" group:"Training" help:"sgd or adamw"`

@@ -28,6 +28,7 @@ var families = []struct {
 	{"peak_amd64.s", amd64, peak},
 	{"loss_amd64.s", amd64, loss},
 	{"rows_amd64.s", amd64, sums},
+	{"tiles_amd64.s", amd64, tiles},
 	{"gemm_arm64.s", arm64, gemmNEON},
 	{"conv_arm64.s", arm64, convNEON},
 	{"norm_arm64.s", arm64, norm},

@@ -1,0 +1,272 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"phase/tensor"
+)
+
+// Where images are kept in bfloat16 and the processor multiplies matrices of such
+// numbers by itself (AMX), a 3×3 convolution is the sum that defines it: of products
+// of bfloat16 numbers in float32, with filters and gradients rounded too, as they go
+// in. A row of the filter meets 3·C numbers of an image that lie side by side, so that
+// no image is lowered.
+
+// tileKernels are the products of tiles; none where there is no AMX.
+type tileKernels struct {
+	wide, narrow func(p *tileProduct) // with two panels of b and with one
+	pairs        func(p *rowPairs)
+	halves       func(p *rowHalves)
+}
+
+// A tileProduct is c = a·b, or c += a·b, for two tiles of a's rows, which may be the
+// same, and one or two panels of b's columns. The sum takes outer times inner steps,
+// of as many terms as config says. Steps of a are in bfloat16, all others in words of
+// 32 bits, which in b are two terms.
+type tileProduct struct {
+	config             *tileConfig
+	a0, a1             *tensor.BFloat16
+	aRow, aStep, aNext int // from row to row, step to step, and what comes on top after inner steps
+	b                  *uint32
+	bRow, bStep, bWide int // from two terms to the next two, step to step, panel to panel
+	c0, c1             *float32
+	cRow, cWide        int
+	inner, outer       int
+	add                bool
+	ahead              *float32 // what is read later: two lines of it are fetched in every step
+	aheadStep          int      // aheadOfStep, or 0 to stay
+}
+
+// aheadOfStep is how many floats of what is read later are fetched in a step.
+const aheadOfStep = 32
+
+// mostTileSteps bounds the steps of a call, for some 20 µs.
+const mostTileSteps = 256
+
+// A rowPairs rounds the numbers of neighbouring pixels, n of each, a multiple of 16,
+// and puts them side by side: the first pixel's in the lower half of a word.
+type rowPairs struct {
+	dst      *uint32
+	src      *float32
+	pairs, n int
+	step     int // from pixel to pixel
+}
+
+// A rowHalves rounds a row of numbers, a multiple of 32.
+type rowHalves struct {
+	dst *tensor.BFloat16
+	src *float32
+	n   int
+}
+
+// A tileConfig says how large the tiles are: of a rows of depth, as the processor
+// reads it.
+type tileConfig struct {
+	palette uint8
+	_       [15]uint8
+	bytes   [16]uint16 // of a row
+	rows    [16]uint8
+}
+
+// configOf is for products of rows rows and steps of depth terms: of tiles 0 to 3 for
+// c, 4 and 5 for a, 6 and 7 for b.
+func configOf(rows, depth int) *tileConfig {
+	c := &tileConfig{palette: 1}
+	for t := range 8 {
+		c.rows[t], c.bytes[t] = uint8(rows), 4*panel
+		switch {
+		case t >= 6:
+			c.rows[t] = uint8(depth / 2)
+		case t >= 4:
+			c.bytes[t] = uint16(2 * depth)
+		}
+	}
+	return c
+}
+
+// The tiles that are used: of 8 or 16 places, with 16 or 32 terms.
+var tiles8x16, tiles8x32, tiles16x16, tiles16x32 = configOf(8, 16), configOf(8, 32), configOf(16, 16), configOf(16, 32)
+
+// fits reports whether g is computed here: from every stride-th pixel's 3×3 neighbours,
+// one pixel of zeros around.
+func (k *tileKernels) fits(g *gather) bool {
+	three := func(s span) bool { return s.first == -1 && s.step == 1 && s.count == 3 }
+	return k.wide != nil && g.half && three(g.x) && three(g.y) && g.every == 1 && g.groups == 1 &&
+		g.in > 0 && g.in%panel == 0 && g.out%panel == 0 && (g.w == 8 || g.w%16 == 0) && g.srcW%8 == 0
+}
+
+// fitsGrad reports whether the gradient of g by its weights is.
+func (k *tileKernels) fitsGrad(g *gather) bool { return k.fits(g) && g.same3x3() }
+
+// tileDepth is the number of terms in a step of a forward product, which begins
+// anew with every row of the filter.
+func (g *gather) tileDepth() int {
+	if g.in%32 == 0 {
+		return 32
+	}
+	return 16
+}
+
+// tileConfig is that of the forward product: places of one row of the image.
+func (g *gather) tileConfig() *tileConfig {
+	switch {
+	case g.w == 8 && g.in%32 == 0:
+		return tiles8x32
+	case g.w == 8:
+		return tiles8x16
+	case g.in%32 == 0:
+		return tiles16x32
+	}
+	return tiles16x16
+}
+
+// words are the bits of f.
+func words(f []float32) []uint32 {
+	return unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(f))), len(f))
+}
+
+// bfloats is f as room for twice as many bfloat16.
+func bfloats(f []float32) []tensor.BFloat16 {
+	return unsafe.Slice((*tensor.BFloat16)(unsafe.Pointer(unsafe.SliceData(f))), 2*len(f))
+}
+
+// packTiles rounds the weights of a panel of outputs, two terms a word.
+func (g *gather) packTiles(dst []uint32, p int) {
+	at := 0
+	for u := range 3 {
+		row := (g.y.tap + u*g.y.tapStep) * g.taps
+		for e := 0; e < 3*g.in; e += 2 {
+			from := e%g.in*g.inStep + row + g.x.tap + e/g.in*g.x.tapStep + p*panel*g.outStep
+			for q := range dst[at:][:panel] {
+				dst[at+q] = pairOf(g.weights[from], g.weights[from+g.inStep])
+				from += g.outStep
+			}
+			at += panel
+		}
+	}
+}
+
+// tiled computes the images of g.
+func (b *Backend) tiled(g *gather) {
+	pitch := (g.srcW + 2) * g.in
+	s := b.pool.get((g.srcH + 2) * pitch / 2)
+	defer b.pool.put(s)
+	image := bfloats(s.f)
+	clear(image[:pitch])
+	clear(image[(g.srcH+1)*pitch:])
+	for y := 1; y <= g.srcH; y++ {
+		clear(image[y*pitch:][:g.in])
+		clear(image[(y+1)*pitch-g.in:][:g.in])
+	}
+	p, depth := &s.tiles, g.tileDepth()
+	steps := 3 * g.in / depth
+	*p = tileProduct{config: g.tileConfig(), aRow: g.x.stride * g.in, aStep: depth, aNext: pitch - 3*g.in,
+		bRow: panel, bStep: depth / 2 * panel, bWide: 9 * g.in / 2 * panel, cRow: g.out, cWide: panel, inner: steps, outer: 3, add: g.add}
+	places := min(g.w, 16) // of a tile
+	runs := g.h * g.w / places
+	row := g.srcW * g.in
+	// begin is where the source of a place begins.
+	begin := func(at int) *tensor.BFloat16 {
+		return &image[at/g.w*g.y.stride*pitch+at%g.w*g.x.stride*g.in]
+	}
+	ahead := g.ahead
+	for n := range g.images {
+		for y := range g.srcH {
+			s.halves = rowHalves{dst: &image[(y+1)*pitch+g.in], src: &g.src[(n*g.srcH+y)*row], n: row}
+			b.tiles.halves(&s.halves)
+		}
+		dst := g.dst[n*g.h*g.w*g.out:]
+		for o := 0; o < g.out; {
+			run, columns := b.tiles.narrow, panel
+			if o+panel < g.out {
+				run, columns = b.tiles.wide, 2*panel
+			}
+			p.b = &words(g.packed)[o/panel*p.bWide]
+			for r := 0; r < runs; r += 2 {
+				at := r * places
+				p.a0, p.c0 = begin(at), &dst[at*g.out+o]
+				p.a1, p.c1 = p.a0, p.c0 // computed twice where there is no other
+				if at += places; r+1 < runs {
+					p.a1, p.c1 = begin(at), &dst[at*g.out+o]
+				}
+				if p.ahead, p.aheadStep = p.c0, 0; len(ahead) > 0 {
+					p.ahead, p.aheadStep = &ahead[0], aheadOfStep
+					ahead = ahead[min(len(ahead), 3*steps*aheadOfStep):]
+				}
+				run(p)
+			}
+			o += columns
+		}
+	}
+}
+
+// tileGradFloats bounds the images whose gradients are multiplied at once.
+const tileGradFloats = 48 << 10
+
+// tiledGradW computes what the images first to end-1 give to a partial sum, or adds
+// it, for some outputs, from o on. The terms of its sums are places; so images are
+// turned, channel by channel, and have a row and two columns of zeros between them. So
+// an Inf at the border makes NaN of sums that the definition leaves it out of.
+func (b *Backend) tiledGradW(g *weightGrad, partial []float32, first, end, o int, add bool) {
+	outs := min(pieceOutputs, g.out-o)
+	pitch := g.w + 2
+	size := (g.h + 1) * pitch // of an image
+	lead := pitch + 2         // zeros before the first
+	images := max(1, min(end-first, tileGradFloats/(size/2*(2*g.in+outs))))
+	terms := ceil(images*size, 32) * 32
+	seen := ceil(lead+terms+pitch+1, 32) * 32
+	turned := (seen/32 | 1) * 16 // words of a channel: an odd number of cache lines
+	s := b.pool.get(seen/2*g.in + turned*g.in + terms/2*outs)
+	defer b.pool.put(s)
+	x, s1 := s.f[:seen/2*g.in], s.f[seen/2*g.in:]
+	xt, s2 := s1[:turned*g.in], s1[turned*g.in:]
+	dy := words(s2)
+	p, r := &s.tiles, &s.pairs
+	*p = tileProduct{config: tiles16x32, aRow: 2 * turned, aStep: 32, bRow: outs, bStep: 16 * outs, bWide: panel, cRow: panel, cWide: g.k() * panel, outer: 1, ahead: &partial[0]}
+	for n := first; n < end; n += images {
+		if m := min(images, end-n); n == first || m < images {
+			images = m
+			clear(x)
+			clear(dy)
+		}
+		for i := range images {
+			for y := range g.h {
+				at := i*size + y*pitch
+				*r = rowPairs{dst: &words(x)[(lead+at)/2*g.in], src: &g.src[((n+i)*g.h+y)*g.w*g.in], pairs: g.w / 2, n: g.in, step: g.in}
+				b.tiles.pairs(r)
+				*r = rowPairs{dst: &dy[at/2*outs], src: &g.gather.dst[((n+i)*g.h+y)*g.w*g.out+o], pairs: g.w / 2, n: outs, step: g.out}
+				b.tiles.pairs(r)
+			}
+		}
+		for at := 0; at < seen/2; at += panel {
+			b.gemm.turn(s, panel, g.in, xt[at:], turned, x[at*g.in:], g.in)
+		}
+		list := 9 * g.in / panel // of tiles: taps, and of each some channels
+		// begin is where tile l of a begins.
+		begin := func(l int) int {
+			tap, c := l*panel/g.in, l*panel%g.in
+			return 2*c*turned + lead + (tap/3-1)*pitch + tap%3 - 1
+		}
+		for q := 0; q < outs; {
+			run, columns := b.tiles.narrow, panel
+			if q+panel < outs {
+				run, columns = b.tiles.wide, 2*panel
+			}
+			for l := 0; l < list; l += 2 {
+				sum := partial[(o+q)/panel*g.k()*panel:]
+				for at := 0; at < terms/32; at += mostTileSteps {
+					p.inner, p.add = min(mostTileSteps, terms/32-at), add || at > 0
+					p.b = &dy[at*p.bStep+q]
+					p.a0, p.c0 = &bfloats(xt)[begin(l)+32*at], &sum[l*panel*panel]
+					p.a1, p.c1 = p.a0, p.c0
+					if l+1 < list {
+						p.a1, p.c1 = &bfloats(xt)[begin(l+1)+32*at], &sum[(l+1)*panel*panel]
+					}
+					run(p)
+				}
+			}
+			q += columns
+		}
+		add = true
+	}
+}
