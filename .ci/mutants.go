@@ -305,10 +305,10 @@ var mutants = []mutant{
 		{"kernels/cpu/tiles.go", "at/g.w*g.y.stride*pitch", "at/g.w*pitch"},
 	}},
 	{"tiles-without-zeros-on-the-right", "kernels/cpu TestTiles", []edit{
-		{"kernels/cpu/tiles.go", "		clear(image[(y+1)*pitch-g.in:][:g.in])\n", ""},
+		{"kernels/cpu/tiles.go", "			clear(image[(y+1)*pitch-g.in:][:g.in])\n", ""},
 	}},
 	{"tiles-of-the-turned-filter", "kernels/cpu TestTiles", []edit{
-		{"kernels/cpu/tiles.go", "(tap/3-1)*pitch + tap%3 - 1", "(tap%3-1)*pitch + tap/3 - 1"},
+		{"kernels/cpu/tiles.go", "(tap/taps-pad)*pitch + tap%taps - pad", "(tap%taps-pad)*pitch + tap/taps - pad"},
 	}},
 	{"tiles-begin-their-sums-anew", "kernels/cpu TestTiles", []edit{
 		{"kernels/cpu/tiles.go", "add || at > 0", "add"},

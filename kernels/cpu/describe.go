@@ -48,7 +48,7 @@ func (b *Backend) nameGather(g gather) string {
 	case g.k() == 0:
 		return ""
 	case b.tiles.fits(&g):
-		return fmt.Sprintf("tiles %dx%d", min(g.w, 16), g.tileDepth())
+		return fmt.Sprintf("tiles %dx%d", g.tilePlaces(), g.tileDepth())
 	case b.wino.fits(&g):
 		return fmt.Sprintf("winograd %d tiles", min(g.tileRowsAtOnce(), g.tileRows())*g.rowTiles())
 	case strip != nil:

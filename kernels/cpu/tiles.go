@@ -7,10 +7,10 @@ import (
 )
 
 // Where images are kept in bfloat16 and the processor multiplies matrices of such
-// numbers by itself (AMX), a 3×3 convolution is the sum that defines it: of products
-// of bfloat16 numbers in float32, with filters and gradients rounded too, as they go
-// in. A row of the filter meets 3·C numbers of an image that lie side by side, so that
-// no image is lowered.
+// numbers by itself (AMX), a 3×3 or 1×1 convolution is the sum that defines it: of
+// products of bfloat16 numbers in float32, with filters and gradients rounded too, as
+// they go in. A row of the filter meets 3·C numbers of an image that lie side by side,
+// or C, so that no image is lowered.
 
 // tileKernels are the products of tiles; none where there is no AMX.
 type tileKernels struct {
@@ -84,19 +84,27 @@ func configOf(rows, depth int) *tileConfig {
 	return c
 }
 
-// The tiles that are used: of 8 or 16 places, with 16 or 32 terms.
-var tiles8x16, tiles8x32, tiles16x16, tiles16x32 = configOf(8, 16), configOf(8, 32), configOf(16, 16), configOf(16, 32)
+// tileConfigs are those for each number of rows, with 16 terms and with 32.
+var tileConfigs = func() (all [panel + 1][2]*tileConfig) {
+	for rows := range all {
+		all[rows] = [2]*tileConfig{configOf(rows, 16), configOf(rows, 32)}
+	}
+	return all
+}()
 
-// fits reports whether g is computed here: from every stride-th pixel's 3×3 neighbours,
-// one pixel of zeros around.
+// fits reports whether g is computed here: from every stride-th pixel, or its 3×3
+// neighbours, one pixel of zeros around.
 func (k *tileKernels) fits(g *gather) bool {
-	three := func(s span) bool { return s.first == -1 && s.step == 1 && s.count == 3 }
-	return k.wide != nil && g.half && three(g.x) && three(g.y) && g.every == 1 && g.groups == 1 &&
-		g.in > 0 && g.in%panel == 0 && g.out%panel == 0 && (g.w == 8 || g.w%16 == 0) && g.srcW%8 == 0
+	around := func(s span) bool { return s.count == 1 && s.first == 0 || s.count == 3 && s.first == -1 && s.step == 1 }
+	return k.wide != nil && g.half && around(g.x) && around(g.y) && g.x.count == g.y.count && g.every == 1 && g.groups == 1 &&
+		g.w > 0 && g.in > 0 && g.in <= mostTileInputs && g.in%panel == 0 && g.out%panel == 0 && g.srcW*g.in%32 == 0 && g.tilePlaces() >= fewestPlaces
 }
 
-// fitsGrad reports whether the gradient of g by its weights is.
-func (k *tileKernels) fitsGrad(g *gather) bool { return k.fits(g) && g.same3x3() }
+// fitsGrad reports whether the gradient of g by its weights is, which takes places in
+// pairs.
+func (k *tileKernels) fitsGrad(g *gather) bool {
+	return k.fits(g) && g.x.stride == 1 && g.y.stride == 1 && g.w%2 == 0
+}
 
 // tileDepth is the number of terms in a step of a forward product, which begins
 // anew with every row of the filter.
@@ -107,18 +115,22 @@ func (g *gather) tileDepth() int {
 	return 16
 }
 
-// tileConfig is that of the forward product: places of one row of the image.
-func (g *gather) tileConfig() *tileConfig {
-	switch {
-	case g.w == 8 && g.in%32 == 0:
-		return tiles8x32
-	case g.w == 8:
-		return tiles8x16
-	case g.in%32 == 0:
-		return tiles16x32
+// tilePlaces is the number of places of a tile, which are of one row of the image: as
+// many as divide it, up to 16.
+func (g *gather) tilePlaces() int {
+	n := min(g.w, panel)
+	for g.w%n > 0 {
+		n--
 	}
-	return tiles16x16
+	return n
 }
+
+// fewestPlaces are enough to be worth a tile. mostTileInputs bounds the channels that
+// a call takes through the whole filter, for some 40 µs.
+const (
+	fewestPlaces   = 7
+	mostTileInputs = 2048
+)
 
 // words are the bits of f.
 func words(f []float32) []uint32 {
@@ -133,9 +145,9 @@ func bfloats(f []float32) []tensor.BFloat16 {
 // packTiles rounds the weights of a panel of outputs, two terms a word.
 func (g *gather) packTiles(dst []uint32, p int) {
 	at := 0
-	for u := range 3 {
+	for u := range g.y.count {
 		row := (g.y.tap + u*g.y.tapStep) * g.taps
-		for e := 0; e < 3*g.in; e += 2 {
+		for e := 0; e < g.x.count*g.in; e += 2 {
 			from := e%g.in*g.inStep + row + g.x.tap + e/g.in*g.x.tapStep + p*panel*g.outStep
 			for q := range dst[at:][:panel] {
 				dst[at+q] = pairOf(g.weights[from], g.weights[from+g.inStep])
@@ -148,21 +160,23 @@ func (g *gather) packTiles(dst []uint32, p int) {
 
 // tiled computes the images of g.
 func (b *Backend) tiled(g *gather) {
-	pitch := (g.srcW + 2) * g.in
-	s := b.pool.get((g.srcH + 2) * pitch / 2)
+	taps, pad := g.x.count, g.x.count/2
+	pitch := (g.srcW + 2*pad) * g.in
+	s := b.pool.get((g.srcH + 2*pad) * pitch / 2)
 	defer b.pool.put(s)
 	image := bfloats(s.f)
-	clear(image[:pitch])
-	clear(image[(g.srcH+1)*pitch:])
-	for y := 1; y <= g.srcH; y++ {
-		clear(image[y*pitch:][:g.in])
-		clear(image[(y+1)*pitch-g.in:][:g.in])
+	if pad > 0 {
+		clear(image[:pitch])
+		clear(image[(g.srcH+1)*pitch:])
+		for y := 1; y <= g.srcH; y++ {
+			clear(image[y*pitch:][:g.in])
+			clear(image[(y+1)*pitch-g.in:][:g.in])
+		}
 	}
-	p, depth := &s.tiles, g.tileDepth()
-	steps := 3 * g.in / depth
-	*p = tileProduct{config: g.tileConfig(), aRow: g.x.stride * g.in, aStep: depth, aNext: pitch - 3*g.in,
-		bRow: panel, bStep: depth / 2 * panel, bWide: 9 * g.in / 2 * panel, cRow: g.out, cWide: panel, inner: steps, outer: 3, add: g.add}
-	places := min(g.w, 16) // of a tile
+	p, depth, places := &s.tiles, g.tileDepth(), g.tilePlaces()
+	steps := taps * g.in / depth
+	*p = tileProduct{config: tileConfigs[places][depth/32], aRow: g.x.stride * g.in, aStep: depth, aNext: pitch - taps*g.in,
+		bRow: panel, bStep: depth / 2 * panel, bWide: taps * taps * g.in / 2 * panel, cRow: g.out, cWide: panel, inner: steps, outer: taps, add: g.add}
 	runs := g.h * g.w / places
 	row := g.srcW * g.in
 	// begin is where the source of a place begins.
@@ -172,7 +186,7 @@ func (b *Backend) tiled(g *gather) {
 	ahead := g.ahead
 	for n := range g.images {
 		for y := range g.srcH {
-			s.halves = rowHalves{dst: &image[(y+1)*pitch+g.in], src: &g.src[(n*g.srcH+y)*row], n: row}
+			s.halves = rowHalves{dst: &image[(y+pad)*pitch+pad*g.in], src: &g.src[(n*g.srcH+y)*row], n: row}
 			b.tiles.halves(&s.halves)
 		}
 		dst := g.dst[n*g.h*g.w*g.out:]
@@ -191,7 +205,7 @@ func (b *Backend) tiled(g *gather) {
 				}
 				if p.ahead, p.aheadStep = p.c0, 0; len(ahead) > 0 {
 					p.ahead, p.aheadStep = &ahead[0], aheadOfStep
-					ahead = ahead[min(len(ahead), 3*steps*aheadOfStep):]
+					ahead = ahead[min(len(ahead), taps*steps*aheadOfStep):]
 				}
 				run(p)
 			}
@@ -205,16 +219,18 @@ const tileGradFloats = 48 << 10
 
 // tiledGradW computes what the images first to end-1 give to a partial sum, or adds
 // it, for some outputs, from o on. The terms of its sums are places; so images are
-// turned, channel by channel, and have a row and two columns of zeros between them. So
-// an Inf at the border makes NaN of sums that the definition leaves it out of.
+// turned, channel by channel, and have a row and two columns of zeros between them,
+// where the filter has 3×3 taps. So an Inf at the border makes NaN of sums that the
+// definition leaves it out of.
 func (b *Backend) tiledGradW(g *weightGrad, partial []float32, first, end, o int, add bool) {
 	outs := min(pieceOutputs, g.out-o)
-	pitch := g.w + 2
-	size := (g.h + 1) * pitch // of an image
-	lead := pitch + 2         // zeros before the first
+	taps, pad := g.x.count, g.x.count/2
+	pitch := g.w + 2*pad
+	size := (g.h + pad) * pitch // of an image
+	lead := (pitch + 2) * pad   // zeros before the first
 	images := max(1, min(end-first, tileGradFloats/(size/2*(2*g.in+outs))))
 	terms := ceil(images*size, 32) * 32
-	seen := ceil(lead+terms+pitch+1, 32) * 32
+	seen := ceil(2*lead+terms, 32) * 32
 	turned := (seen/32 | 1) * 16 // words of a channel: an odd number of cache lines
 	s := b.pool.get(seen/2*g.in + turned*g.in + terms/2*outs)
 	defer b.pool.put(s)
@@ -222,7 +238,7 @@ func (b *Backend) tiledGradW(g *weightGrad, partial []float32, first, end, o int
 	xt, s2 := s1[:turned*g.in], s1[turned*g.in:]
 	dy := words(s2)
 	p, r := &s.tiles, &s.pairs
-	*p = tileProduct{config: tiles16x32, aRow: 2 * turned, aStep: 32, bRow: outs, bStep: 16 * outs, bWide: panel, cRow: panel, cWide: g.k() * panel, outer: 1, ahead: &partial[0]}
+	*p = tileProduct{config: tileConfigs[panel][1], aRow: 2 * turned, aStep: 32, bRow: outs, bStep: 16 * outs, bWide: panel, cRow: panel, cWide: g.k() * panel, outer: 1, ahead: &partial[0]}
 	for n := first; n < end; n += images {
 		if m := min(images, end-n); n == first || m < images {
 			images = m
@@ -241,11 +257,11 @@ func (b *Backend) tiledGradW(g *weightGrad, partial []float32, first, end, o int
 		for at := 0; at < seen/2; at += panel {
 			b.gemm.turn(s, panel, g.in, xt[at:], turned, x[at*g.in:], g.in)
 		}
-		list := 9 * g.in / panel // of tiles: taps, and of each some channels
+		list := taps * taps * g.in / panel // of tiles: taps, and of each some channels
 		// begin is where tile l of a begins.
 		begin := func(l int) int {
 			tap, c := l*panel/g.in, l*panel%g.in
-			return 2*c*turned + lead + (tap/3-1)*pitch + tap%3 - 1
+			return 2*c*turned + lead + (tap/taps-pad)*pitch + tap%taps - pad
 		}
 		for q := 0; q < outs; {
 			run, columns := b.tiles.narrow, panel
