@@ -1,12 +1,12 @@
 """Times a training step, or inference, of a residual network in PyTorch.
 
     resnet.py [--model resnet32|resnet50] [--width N] [--batch N] [--size N] [--threads N] [--steps N] [--infer] [--layout best|nchw|nhwc]
-              [--device cpu|cuda]
+              [--device cpu|cuda] [--bf16]
 
 Prints one JSON object: images_per_second of the median step, step_ms, layout, peer. A step is what phase bench train
 times: forward, softmax cross-entropy, backward, SGD with momentum 0.9 and weight decay 5e-4, on fixed random images.
 The layout "best" times both and keeps the faster. resnet32 is He et al.'s network for CIFAR, its shortcuts without
-parameters; resnet50 has bottlenecks and, as in phase below 128 pixels, a stem that does not shrink.
+parameters; --bf16 lets PyTorch's autocast choose what is computed in bfloat16; resnet50 has bottlenecks and, as in phase below 128 pixels, a stem that does not shrink.
 """
 import argparse
 import json
@@ -90,13 +90,17 @@ def median_step(a, layout):
     if a.infer:
         net.eval()
 
+    def forward():
+        with torch.autocast(a.device, torch.bfloat16, enabled=a.bf16):
+            return net(x)
+
     def step():
         if a.infer:
             with torch.no_grad():
-                net(x)[0, 0].item()
+                forward()[0, 0].item()
             return
         opt.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(net(x), y)
+        loss = F.cross_entropy(forward().float(), y)
         loss.backward()
         opt.step()
         loss.item()  # a GPU is waited for
@@ -119,6 +123,7 @@ def main():
     p.add_argument("--steps", type=int, default=7)
     p.add_argument("--warm", type=int, default=2)
     p.add_argument("--infer", action="store_true")
+    p.add_argument("--bf16", action="store_true")
     p.add_argument("--layout", default="best", choices=["best", "nchw", "nhwc"])
     p.add_argument("--device", default="cpu")
     a = p.parse_args()

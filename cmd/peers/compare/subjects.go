@@ -26,9 +26,11 @@ func subjects(s setting) []subject {
 		return sub
 	}
 	bf16 := func(name, what string, flags ...string) subject {
-		ours := append([]string{"bench", "train", "--times", "5"}, flags...)
-		return subject{name: name, sources: []source{s.phase(append(ours, "--precision", "bf16")...), s.phase(ours...)}, lines: []line{
-			{what: what, target: "at least 1.2 times our float32", want: 1.2, a: get("images_per_second"), b: get("images_per_second"), of: 1, unit: "images/s"}}}
+		ours, rate := append([]string{"bench", "train", "--times", "5"}, flags...), get("images_per_second")
+		theirs := append([]string{"--bf16", "--steps", "3", "--warm", "1"}, flags...)
+		return subject{name: name, sources: []source{s.phase(append(ours, "--precision", "bf16")...), s.phase(ours...), python("PyTorch", s.torch, pip, "resnet.py", theirs...)}, lines: []line{
+			{what: what, target: "at least 1.2 times our float32", want: 1.2, a: rate, b: rate, of: 1, unit: "images/s"},
+			{what: what + ", autocast there", target: "for comparison", a: rate, b: rate, of: 2, unit: "images/s"}}}
 	}
 	all := []subject{
 		against("train", "training step, ResNet-32, width 16, batch 128", 2.5, []string{"train"}, "--steps", "5"),
