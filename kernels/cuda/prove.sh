@@ -23,7 +23,7 @@ bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -tags "$tags" -o "$bin/phase" ./cmd/phase
 "$bin/phase" info
-go test -count 1 -tags "$tags" ./kernels/cuda -device
+go test -count 1 -tags "$tags" ./kernels/cuda/... -device
 go test -count 1 -tags "$tags" ./autograd ./nn ./phase/train ./cmd/phase -run OnCUDA -device
 for step in "${steps[@]}"; do
 	for precision in f32 tf32 bf16; do
