@@ -92,7 +92,12 @@ func (v numbers) like(p *pool, n int) (numbers, *scratch) {
 		return numbers{f: s.f}, s
 	}
 	s := p.get((n + 1) / 2)
-	return numbers{h: unsafe.Slice((*tensor.BFloat16)(unsafe.Pointer(unsafe.SliceData(s.f))), n)}, s
+	return numbers{h: bfloats(s.f)[:n]}, s
+}
+
+// bfloats is f as room for twice as many bfloat16.
+func bfloats(f []float32) []tensor.BFloat16 {
+	return unsafe.Slice((*tensor.BFloat16)(unsafe.Pointer(unsafe.SliceData(f))), 2*len(f))
 }
 
 // Cast is y = x, rounded to y's dtype.
