@@ -132,12 +132,11 @@ func (s *settings) resolveSome() (c train.Config, unknown []string, err error) {
 	return s.resolveAs("", "", nil)
 }
 
-// resolveAs is the configuration of a method on a data set, "" for those that
-// the settings name, which set changes before the settings do.
-func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c train.Config, unknown []string, err error) {
+// given is what the settings file and the flags say, as text by name; flags win.
+func (s *settings) given() (map[string]string, error) {
 	file, err := s.read()
 	if err != nil {
-		return c, nil, err
+		return nil, err
 	}
 	given := map[string]string{}
 	s.scratch.Fields(func(name, _, _ string, _ any) {
@@ -148,6 +147,41 @@ func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c tr
 			given[name] = strings.Trim(f.Value.String(), "[]")
 		}
 	})
+	return given, nil
+}
+
+// change makes c say what is given.
+func (s *settings) change(c *train.Config, given map[string]string) error {
+	fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	bind(fs, c)
+	for name, v := range given {
+		if err := fs.Set(name, v); err != nil {
+			return usagef("%s: %s = %s: %v", s.config, name, v, err)
+		}
+	}
+	return nil
+}
+
+// resume is the configuration of the run in dir, changed by what is given: the
+// device may be another, of all else the run says that it was started otherwise.
+func (s *settings) resume(dir string) (c train.Config, err error) {
+	given, err := s.given()
+	if err != nil {
+		return c, err
+	}
+	if c, err = train.ReadConfig(dir); err != nil {
+		return c, fmt.Errorf("--resume: %w: nothing to go on with", err)
+	}
+	return c, s.change(&c, given)
+}
+
+// resolveAs is the configuration of a method on a data set, "" for those that
+// the settings name, which set changes before the settings do.
+func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c train.Config, unknown []string, err error) {
+	given, err := s.given()
+	if err != nil {
+		return c, nil, err
+	}
 	pick := func(name, otherwise string) string {
 		if v, ok := given[name]; ok {
 			return v
@@ -164,14 +198,7 @@ func (s *settings) resolveAs(method, data string, set func(*train.Config)) (c tr
 		if set != nil {
 			set(c)
 		}
-		fs := pflag.NewFlagSet("settings", pflag.ContinueOnError)
-		bind(fs, c)
-		for name, v := range given {
-			if err := fs.Set(name, v); err != nil {
-				return usagef("%s: %s = %s: %v", s.config, name, v, err)
-			}
-		}
-		return nil
+		return s.change(c, given)
 	}
 	// The preset goes by what is given, and what is given wins.
 	c = train.Recipe(pick("data", "fashion"))

@@ -27,15 +27,15 @@ func (p *program) trainCommand() *cobra.Command {
 		Long: `train trains a classifier in one stage or two and writes a run directory:
 settings, metrics, checkpoint, model, weights and result. Without flags it takes the
 embedded Fashion-MNIST-LT, the method phase and a small ResNet. An interrupt saves;
---resume goes on as if nothing had happened. Defaults that differ by data set or
-method are shown by --print-config.`,
+train --resume --out RUN goes on as if nothing had happened, with the settings that
+the run has. Defaults that differ by data set or method are shown by --print-config.`,
 		Example: "  phase train\n  phase train --data cifar100 --imbalance 100 --model resnet32 --out runs/c100\n  phase train --method ce --data folder:photos --size 64",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if methods {
 				return p.printMethods()
 			}
-			c, err := s.resolve()
+			c, err := trainSettings(s, o)
 			if err != nil {
 				return err
 			}
@@ -49,7 +49,7 @@ method are shown by --print-config.`,
 	addTo(cmd.Flags(), "Run", func() {
 		f := cmd.Flags()
 		f.StringVar(&o.Dir, "out", "", "run directory (default runs/METHOD-DATA-NNN)")
-		f.BoolVar(&o.Resume, "resume", false, "go on with the run in --out")
+		f.BoolVar(&o.Resume, "resume", false, "go on with the run in --out, with its settings")
 		f.StringVar(&o.Stage1, "stage1", "", "begin with stage 2, on what the run in this directory had trained by then: its settings of stage 1 must be these, but for the seed: with another, stage 2 alone is drawn anew")
 		f.BoolVar(&o.Force, "force", false, "start anew in --out, whatever is there")
 		f.IntVar(&o.Workers, "workers", 1, "goroutines that prepare batches")
@@ -79,17 +79,25 @@ func (p *program) printMethods() error {
 	return nil
 }
 
+// trainSettings is the configuration of the run that o asks for: of one that goes
+// on, its own.
+func trainSettings(s *settings, o train.Options) (train.Config, error) {
+	var none train.Config
+	switch {
+	case !o.Resume:
+		return s.resolve()
+	case o.Dir == "":
+		return none, usagef("--resume wants --out, the run directory to go on with")
+	case o.Stage1 != "":
+		return none, usagef("--resume goes on with a run that knows where its stage 1 was trained: leave --stage1 out")
+	case o.Force:
+		return none, usagef("--resume goes on and --force starts anew: choose one")
+	}
+	return s.resume(o.Dir)
+}
+
 // train runs one training and prints its result.
 func (p *program) train(ctx context.Context, c train.Config, s *settings, o train.Options) error {
-	if o.Resume && o.Dir == "" {
-		return usagef("--resume wants --out, the run directory to go on with")
-	}
-	if o.Resume && o.Stage1 != "" {
-		return usagef("--resume goes on with a run that knows where its stage 1 was trained: leave --stage1 out")
-	}
-	if o.Resume && o.Force {
-		return usagef("--resume goes on and --force starts anew: choose one")
-	}
 	if o.Workers < 0 {
 		return usagef("--workers %d: want at least 0", o.Workers)
 	}
@@ -134,7 +142,7 @@ func (p *program) train(ctx context.Context, c train.Config, s *settings, o trai
 	res, err := train.Run(ctx, c, src, o)
 	meter.close()
 	if errors.Is(err, train.ErrInterrupted) {
-		return fmt.Errorf("%w: --resume goes on with %s", err, o.Dir)
+		return fmt.Errorf("%w: phase train --resume --out %s goes on", err, o.Dir)
 	}
 	if err != nil {
 		return err

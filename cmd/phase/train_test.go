@@ -196,13 +196,11 @@ func TestInterruptAndResume(t *testing.T) {
 		if stderr == "phase: interrupted\n" {
 			continue // while the data were being opened
 		}
-		if !strings.Contains(stderr, "--resume goes on") {
+		if !strings.Contains(stderr, "phase train --resume --out "+dir+" goes on") {
 			t.Fatal(stderr)
 		}
 		interrupts++
-		if args[len(args)-1] != "--resume" {
-			args = append(args, "--resume")
-		}
+		args = []string{"train", "--resume", "--out", dir, "-q"} // with the settings of the run
 	}
 	if interrupts == 0 {
 		t.Error("no interrupt came in time")
@@ -213,6 +211,42 @@ func TestInterruptAndResume(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "model.safetensors")); err != nil || !bytes.Equal(a, b) {
 		t.Errorf("after %d interrupts the model is another (%v)", interrupts, err)
+	}
+}
+
+// eval --posthoc finds what a run ends with that does it after training, and what
+// has no meaning is refused.
+func TestEvalPosthoc(t *testing.T) {
+	tmp := t.TempDir()
+	plain, adjusted, cosine := filepath.Join(tmp, "ce"), filepath.Join(tmp, "adjusted"), filepath.Join(tmp, "cosine")
+	trainQuick(t, plain, "--method", "ce")
+	trainQuick(t, adjusted, "--method", "logit-adjust-posthoc", "--posthoc-tau", "2")
+	trainQuick(t, cosine, "--method", "ldam")
+	accuracy := func(args ...string) string {
+		t.Helper()
+		code, out, stderr := call(t, t.Context(), "", append([]string{"eval", "--json"}, args...)...)
+		var r struct{ Accuracy, Posthoc json.RawMessage }
+		if err := json.Unmarshal([]byte(out), &r); code != exitDone || err != nil {
+			t.Fatalf("exit status %d, %s%v", code, stderr, err)
+		}
+		return string(r.Posthoc) + string(r.Accuracy)
+	}
+	want := strings.Replace(accuracy(adjusted), `"none"`, `"logit-adjust 2"`, 1)
+	if got := accuracy(plain, "--posthoc", "logit-adjust", "--posthoc-tau", "2"); got != want {
+		t.Errorf("eval finds %s, the run %s", got, want)
+	}
+	if got := accuracy(plain); got == want || got != accuracy(plain, "--posthoc", "none") {
+		t.Errorf("without it: %s", got)
+	}
+	for args, want := range map[string]string{
+		plain + " --posthoc tau-norm":                     "want --posthoc-tau too",
+		plain + " --posthoc-tau 1":                        "say which",
+		plain + " --posthoc taunorm":                      "want one of tau-norm, logit-adjust",
+		plain + " --posthoc logit-adjust --temperature 2": "--temperature has no meaning for --posthoc logit-adjust",
+		plain + " --posthoc logit-adjust --posthoc-tau x": "posthoc-tau",
+		cosine + " --posthoc logit-adjust":                "linear classifier",
+	} {
+		refuse(t, exitUsage, []string{want}, strings.Fields("eval "+args)...)
 	}
 }
 
@@ -351,6 +385,9 @@ func TestRunDirectoryRefusals(t *testing.T) {
 		{long, exitFailed, "--resume goes on with it, --force starts it anew"},
 		{append(long, "--resume", "--lr", "0.3"), exitFailed, "--lr: 0.1, 0.3"},
 		{append(long, "--resume", "--force"), exitUsage, "choose one"},
+		{[]string{"train", "--resume", "--out", dir, "--method", "ce"}, exitFailed, `--method: "phase", "ce"`},
+		{[]string{"train", "--resume", "--out", tmp}, exitFailed, "nothing to go on with"},
+		{[]string{"train", "--resume", "--out", dir, "--stage1", dir}, exitUsage, "leave --stage1 out"},
 		{[]string{"train", "--resume"}, exitUsage, "--resume wants --out"},
 		{[]string{"train", "--lr", "-1"}, exitUsage, "--lr -1: want more than 0"},
 		{[]string{"train", "--lr", "fast"}, exitUsage, "fast"},

@@ -3,6 +3,9 @@ package train
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"phase/autograd"
 	"phase/nn"
@@ -28,6 +31,35 @@ type Posthoc interface {
 
 // Posthocs is the table of what can be done to a trained classifier.
 var Posthocs = &kind.Table[Posthoc]{What: "posthoc"}
+
+// Adjust does to the model's classifier, before the model is used, what --posthoc
+// does at the end of a run, and says what that is. A parameter that a run would
+// choose on its calibration images has to be among params.
+func (m *Model) Adjust(name string, params Params) (what string, err error) {
+	head, linear := m.Model.Head().(*nn.Linear)
+	if !linear {
+		return "", fmt.Errorf("--posthoc %s changes a linear classifier, and this model's is a cosine one", name)
+	}
+	c := Config{Posthoc: name, Params: params}
+	p, err := c.posthoc()
+	if err != nil {
+		return "", err
+	}
+	k, _ := Posthocs.Find(name) // found just now
+	knows := use{params: k.Params()}.has
+	for _, of := range slices.Sorted(maps.Keys(params)) {
+		if !knows(of) {
+			return "", fmt.Errorf("--%s has no meaning for --posthoc %s", of, name)
+		}
+	}
+	for word := range strings.FieldsSeq(p.Choose()) {
+		if of, _, _ := strings.Cut(word, "="); params[of] == "" {
+			return "", fmt.Errorf("--posthoc %s: want --%s too: there are no calibration images to choose it by", name, of)
+		}
+	}
+	p.Apply(head, m.Counts)
+	return fmt.Sprint(p), nil
+}
 
 // adjust changes the trained classifier without training it, where the run says
 // so, and evaluates it once more. It is a stage of no epochs.
