@@ -342,7 +342,22 @@ var mutants = []mutant{
 		{"kernels/cpu/gemm.go", "add: w.Add || w.k0 > 0}", "add: w.Add}"},
 	}},
 	{"shortcut-of-a-branch-forgotten", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
-		{"kernels/cpu/branch_grad.go", "if i == last && dshortcut.T != dx.T {", "if i > last {"},
+		{"kernels/cpu/branch_grad.go", "if i == each-1 && dshortcut.T != dx.T {", "if i > last {"},
+	}},
+	{"shortcut-between-blocks-forgotten", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
+		{"kernels/cpu/branch_grad.go", "\t\t\tif first {\n\t\t\t\tl.late = end\n\t\t\t} else {\n", "\t\t\tif !first {\n"},
+	}},
+	{"block-reads-the-shortcut-of-the-first", "kernels/cpu TestConformance/.*/Branch$", []edit{
+		{"kernels/cpu/branch.go", "\t\t\tshortcut = end\n", ""},
+	}},
+	{"gradient-between-blocks-lent-to-others", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
+		{"kernels/cpu/branch_grad.go", "if g != nil && g != gy {", "if g != nil {"},
+	}},
+	{"first-block-by-itself-in-a-sequence", "nn TestSeqOfBlocks", []edit{
+		{"nn/module.go", "\t\t\tx, n = forwardBlocks(p, x, b, s[1:])\n", "\t\t\tx, n = forwardBlocks(p, x, b, nil)\n"},
+	}},
+	{"items-left-by-others-forgotten", "kernels/cpu TestParNested", []edit{
+		{"kernels/cpu/par.go", "\tfor range c.shares {\n", "\tfor range 1 {\n"},
 	}},
 	{"branch-sums-before-relus-mask", "kernels/cpu TestConformance/.*/BranchGrad", []edit{
 		{"kernels/cpu/branch_grad.go", "\t\t\tl.point.reluGrad(d, seen[lo-start:hi-start], d)\n", ""},

@@ -11,10 +11,15 @@ import (
 // BranchParam describes a branch in training.
 type BranchParam struct {
 	kernels.Branch
+	// Blocks is how many residual blocks share the convolutions evenly; 0 is
+	// one.
+	Blocks int
 	// Mean and Var, where not nil, receive the batch's statistics of each
 	// unit, as in BatchNormParam.
 	Mean, Var []*tensor.Tensor
 }
+
+func (p BranchParam) blocks() int { return max(1, p.Blocks) }
 
 // A BranchUnit is the parameters of one convolution of a branch and of its
 // norm: w (o,c/groups,r,s), gamma and beta (o). In evaluation mode it has the
@@ -35,8 +40,10 @@ type branchForm struct {
 const (
 	trainInputs = 3
 	evalInputs  = 5
-	mostUnits   = 16
 )
+
+// MostUnits is how many convolutions a branch has at the most.
+const MostUnits = 64
 
 // first is where unit i begins.
 func (f branchForm) first(i int) int {
@@ -50,7 +57,7 @@ func (f branchForm) first(i int) int {
 
 // places lists where the units' tensors from lo to hi-1 stand.
 func (f branchForm) places(lo, hi int) (at []int) {
-	for i := range mostUnits {
+	for i := range MostUnits {
 		for k := lo; k < hi; k++ {
 			at = append(at, f.first(i)+k)
 		}
@@ -66,13 +73,22 @@ func (f branchForm) images() []int {
 	return []int{0}
 }
 
-// shape checks the inputs of a branch.
-func (f branchForm) shape(p kernels.Branch, in []tensor.Shape) (tensor.Shape, error) {
-	if n := len(p.Convs); n == 0 || n > mostUnits || len(in) != f.first(n) {
-		return nil, fmt.Errorf("%d inputs for %d convolutions: want x, the shortcut if it takes one, and %d for each of 1 to %d", len(in), n, f.each, mostUnits)
+// shape checks the inputs of a branch of several blocks.
+func (f branchForm) shape(p kernels.Branch, blocks int, in []tensor.Shape) (tensor.Shape, error) {
+	if n := len(p.Convs); n == 0 || n > MostUnits || len(in) != f.first(n) {
+		return nil, fmt.Errorf("%d inputs for %d convolutions: want x, the shortcut if it takes one, and %d for each of 1 to %d", len(in), n, f.each, MostUnits)
 	}
-	x := in[0]
+	if blocks > 1 && (!f.shortcut || len(p.Convs)%blocks != 0) {
+		return nil, fmt.Errorf("%d convolutions in %d blocks: want a shortcut and as many convolutions in each", len(p.Convs), blocks)
+	}
+	x, shortcut := in[0], in[min(1, len(in)-1)]
 	for i, c := range p.Convs {
+		if f.shortcut && i > 0 && i%(len(p.Convs)/blocks) == 0 {
+			if !shortcut.Equal(x) {
+				return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", shortcut, x)
+			}
+			shortcut = x
+		}
 		at := f.first(i)
 		y, err := convShape(c, x, in[at])
 		if err != nil {
@@ -88,16 +104,17 @@ func (f branchForm) shape(p kernels.Branch, in []tensor.Shape) (tensor.Shape, er
 		}
 		x = y
 	}
-	if f.shortcut && !in[1].Equal(x) {
-		return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", in[1], x)
+	if f.shortcut && !shortcut.Equal(x) {
+		return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", shortcut, x)
 	}
 	return x, nil
 }
 
 // A branchCall is what the kernels are handed, used again.
 type branchCall struct {
-	units []kernels.Unit
-	grads []kernels.UnitGrad
+	units   []kernels.Unit
+	grads   []kernels.UnitGrad
+	outputs []*tensor.Tensor // the blocks'
 }
 
 var branchCalls = sync.Pool{New: func() any { return new(branchCall) }}
@@ -105,7 +122,8 @@ var branchCalls = sync.Pool{New: func() any { return new(branchCall) }}
 func (b *branchCall) done() {
 	clear(b.units)
 	clear(b.grads)
-	b.units, b.grads = b.units[:0], b.grads[:0]
+	clear(b.outputs)
+	b.units, b.grads, b.outputs = b.units[:0], b.grads[:0], b.outputs[:0]
 	branchCalls.Put(b)
 }
 
@@ -123,6 +141,10 @@ func (f branchForm) call(c *Ctx, n int) *branchCall {
 		}
 		b.units = append(b.units, u)
 	}
+	if f.each == trainInputs {
+		b.outputs = append(b.outputs, c.Kept[3*n:]...)
+	}
+	b.outputs = append(b.outputs, c.Out)
 	return b
 }
 
@@ -134,19 +156,23 @@ func (f branchForm) shortcutOf(c *Ctx) *tensor.Tensor {
 	return nil
 }
 
-// keep lends each unit's Z, mean and variance.
-func (f branchForm) keep(c *Ctx, p kernels.Branch) {
+// keep lends each unit's Z, mean and variance, then the outputs of all blocks but
+// the last, which are alike.
+func (f branchForm) keep(c *Ctx, p BranchParam) {
 	s := c.In[0].Shape()
 	h, w := s[2], s[3]
+	z := form{dev: c.In[0].Device(), d: c.In[0].DType(), images: true, n: 4}
 	for i, v := range p.Convs {
 		ws := c.In[f.first(i)].Shape()
 		h, w = v.Out(h, ws[2]), v.Out(w, ws[3])
-		z := form{dev: c.In[0].Device(), d: c.In[0].DType(), images: true, n: 4}
 		z.dims[0], z.dims[1], z.dims[2], z.dims[3] = s[0], ws[0], h, w
 		c.Keep(c.lend(z))
 		d := c.In[f.first(i)].DType()
 		c.Keep(c.New(d, ws[0]))
 		c.Keep(c.New(d, ws[0]))
+	}
+	for range p.blocks() - 1 {
+		c.Keep(c.lend(z))
 	}
 }
 
@@ -154,11 +180,11 @@ func branchRule(name, doc string, shortcut bool) Rule[BranchParam] {
 	f := branchForm{shortcut, trainInputs}
 	return Rule[BranchParam]{
 		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Narrow: f.images(),
-		Shape: func(p BranchParam, in []tensor.Shape) (tensor.Shape, error) { return f.shape(p.Branch, in) },
+		Shape: func(p BranchParam, in []tensor.Shape) (tensor.Shape, error) { return f.shape(p.Branch, p.blocks(), in) },
 		Forward: func(c *Ctx, p BranchParam) {
-			f.keep(c, p.Branch)
+			f.keep(c, p)
 			b := f.call(c, len(p.Convs))
-			c.K.Branch(p.Branch, c.Out, b.units, c.In[0], f.shortcutOf(c))
+			c.K.Branch(p.Branch, b.outputs, b.units, c.In[0], f.shortcutOf(c))
 			for i, u := range b.units {
 				if p.Mean != nil {
 					c.K.Copy(p.Mean[i], u.Mean)
@@ -170,26 +196,30 @@ func branchRule(name, doc string, shortcut bool) Rule[BranchParam] {
 		Backward: func(c *Ctx, p BranchParam) {
 			b := f.call(c, len(p.Convs))
 			dshortcut := kernels.Acc{}
-			if shortcut {
-				dshortcut = c.DIn(1)
-			}
 			// Asked for in the order in which the kernel writes them.
 			b.grads = append(b.grads, make([]kernels.UnitGrad, len(b.units))...)
 			for i := len(b.units) - 1; i >= 0; i-- {
+				if shortcut && i == len(b.units)/p.blocks()-1 {
+					dshortcut = c.DIn(1)
+				}
 				at := f.first(i)
 				b.grads[i] = kernels.UnitGrad{Gamma: c.DIn(at + 1), Beta: c.DIn(at + 2), W: c.DIn(at)}
 			}
 			dx := c.DIn(0)
-			c.K.BranchGrad(p.Branch, dx, dshortcut, b.grads, b.units, c.In[0], c.Out, c.DOut)
+			c.K.BranchGrad(p.Branch, dx, dshortcut, b.grads, b.units, c.In[0], b.outputs, c.DOut)
 			b.done()
 		},
 		Same: func(p BranchParam, in ...*Var) *Var {
-			return f.composed(p.Branch, in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
+			return f.composed(p.Branch, p.blocks(), in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
 				return batchNorm(BatchNormParam{BatchNorm: norm}, z, in[1], in[2])
 			})
 		},
 		Samples: func(g *Gen) []Sample[BranchParam] {
-			return branchSamples(g, f, func(b kernels.Branch) BranchParam { return BranchParam{Branch: b} })
+			samples := branchSamples(g, f, func(b kernels.Branch) BranchParam { return BranchParam{Branch: b} })
+			if shortcut {
+				samples = append(samples, blockSamples(g)...)
+			}
+			return samples
 		},
 	}
 }
@@ -199,7 +229,7 @@ func evalBranchRule(name, doc string, shortcut bool) Rule[kernels.Branch] {
 	f := branchForm{shortcut, evalInputs}
 	return Rule[kernels.Branch]{
 		Name: name, Doc: doc, Layout: Images, Weights: f.places(0, 1), Held: f.places(3, 5), Narrow: f.images(),
-		Shape: f.shape,
+		Shape: func(p kernels.Branch, in []tensor.Shape) (tensor.Shape, error) { return f.shape(p, 1, in) },
 		Forward: func(c *Ctx, p kernels.Branch) {
 			b := f.call(c, len(p.Convs))
 			c.K.BranchEval(p, c.Out, b.units, c.In[0], f.shortcutOf(c))
@@ -207,7 +237,7 @@ func evalBranchRule(name, doc string, shortcut bool) Rule[kernels.Branch] {
 		},
 		Backward: f.evalGrad,
 		Same: func(p kernels.Branch, in ...*Var) *Var {
-			return f.composed(p, in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
+			return f.composed(p, 1, in, func(norm kernels.BatchNorm, z *Var, in []*Var) *Var {
 				return batchNormEval(norm, z, in[1], in[2], in[3], in[4])
 			})
 		},
@@ -276,21 +306,23 @@ func (c *Ctx) wideDIn(i int, d tensor.DType) (wide kernels.Acc, add func()) {
 	return kernels.Acc{T: w, Fresh: true}, func() { c.K.CastGrad(a, w) }
 }
 
-// composed is the branch from convolutions, norms and the join.
-func (f branchForm) composed(p kernels.Branch, in []*Var, norm func(norm kernels.BatchNorm, z *Var, in []*Var) *Var) *Var {
-	x := in[0]
+// composed is the branch from convolutions, norms and the joins.
+func (f branchForm) composed(p kernels.Branch, blocks int, in []*Var, norm func(norm kernels.BatchNorm, z *Var, in []*Var) *Var) *Var {
+	x, each := in[0], len(p.Convs)/blocks
+	shortcut := in[min(1, len(in)-1)]
 	for i, c := range p.Convs {
 		unit := in[f.first(i):]
 		x = norm(kernels.BatchNorm{Eps: p.Eps}, Conv2D(x, unit[0], c), unit)
-		if i < len(p.Convs)-1 {
+		end := f.shortcut && (i+1)%each == 0
+		if end {
+			x = Add(x, shortcut)
+		}
+		if i < len(p.Convs)-1 || p.ReLU {
 			x = ReLU(x)
 		}
-	}
-	if f.shortcut {
-		x = Add(x, in[1])
-	}
-	if p.ReLU {
-		x = ReLU(x)
+		if end {
+			shortcut = x
+		}
 	}
 	return x
 }
@@ -341,9 +373,33 @@ func branchSamples[P any](g *Gen, f branchForm, param func(kernels.Branch) P) []
 	return samples
 }
 
+// blockSamples are residual blocks one after the other.
+func blockSamples(g *Gen) []Sample[BranchParam] {
+	unit := func(o, c, k int) []*tensor.Tensor {
+		return []*tensor.Tensor{g.Normal(o, c, k, k), g.Positive(o), g.Normal(o)}
+	}
+	same, half := kernels.Conv2D{Pad: 1}, kernels.Conv2D{Stride: 2, Pad: 1}
+	sample := func(blocks int, relu bool, convs []kernels.Conv2D, x, shortcut *tensor.Tensor, units ...[]*tensor.Tensor) Sample[BranchParam] {
+		in := []*tensor.Tensor{x, shortcut}
+		for _, u := range units {
+			in = append(in, u...)
+		}
+		return Sample[BranchParam]{P: BranchParam{Branch: kernels.Branch{Convs: convs, Eps: 1e-2, ReLU: relu}, Blocks: blocks}, In: in}
+	}
+	uneven := sample(2, true, []kernels.Conv2D{same, same, same}, g.Normal(2, 2, 3, 3), g.Normal(2, 2, 3, 3), unit(2, 2, 3), unit(2, 2, 3), unit(2, 2, 3))
+	uneven.Err = "3 convolutions in 2 blocks"
+	wider := sample(2, true, []kernels.Conv2D{same, same}, g.Normal(2, 2, 3, 3), g.Normal(2, 2, 3, 3), unit(2, 2, 3), unit(3, 2, 3))
+	wider.Err = "shortcut (2,2,3,3): want the branch's shape (2,3,3,3)"
+	return []Sample[BranchParam]{
+		sample(2, true, []kernels.Conv2D{half, same, same, same}, g.Normal(2, 2, 5, 4), g.Normal(2, 3, 3, 2), unit(3, 2, 3), unit(3, 3, 3), unit(3, 3, 3), unit(3, 3, 3)),
+		sample(3, false, []kernels.Conv2D{same, {}, same}, g.Normal(3, 2, 3, 3), g.Normal(3, 2, 3, 3), unit(2, 2, 3), unit(2, 2, 1), unit(2, 2, 3)),
+		uneven, wider,
+	}
+}
+
 var (
 	branch       = Define(branchRule("branch", "branch(x, w₁, γ₁, β₁, ...) = batch_norm(conv2d(... relu(batch_norm(conv2d(x, w₁), γ₁, β₁)) ...)), with a ReLU at the end if the parameter says so.", false))
-	residual     = Define(branchRule("residual", "residual(x, s, w₁, γ₁, β₁, ...) = relu(branch(x, w₁, γ₁, β₁, ...) + s), a residual block in as few passes over memory as can be.", true))
+	residual     = Define(branchRule("residual", "residual(x, s, w₁, γ₁, β₁, ...) = relu(branch(x, w₁, γ₁, β₁, ...) + s), a residual block in as few passes over memory as can be; or several, y ← residual(y, y, ...).", true))
 	branchEval   = Define(evalBranchRule("branch_eval", "branch_eval(x, w₁, γ₁, β₁, μ₁, σ²₁, ...) = branch with constant statistics.", false))
 	residualEval = Define(evalBranchRule("residual_eval", "residual_eval(x, s, w₁, γ₁, β₁, μ₁, σ²₁, ...) = residual with constant statistics.", true))
 )
@@ -366,8 +422,10 @@ func (f branchForm) inputs(x, shortcut *Var, units []BranchUnit) []*Var {
 
 // Branch is a chain of convolutions of x (n,c,h,w), each normalised by the
 // batch's statistics and followed by ReLU, the last one only if p.ReLU is set;
-// before that the shortcut, of the chain's shape, is added if it is not nil. It
-// equals the ops it is composed of and passes fewer times over memory.
+// before that the shortcut, of the chain's shape, is added if it is not nil. With
+// p.Blocks it is residual blocks one after the other, the shortcut that of the first;
+// the others' is what they begin with. It equals the ops it is composed of and passes
+// fewer times over memory.
 func Branch(x, shortcut *Var, units []BranchUnit, p BranchParam) *Var {
 	f := branchForm{shortcut != nil, trainInputs}
 	if shortcut == nil {

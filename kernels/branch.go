@@ -7,9 +7,9 @@ import (
 )
 
 // Branch describes a chain of convolutions, each normalised by the statistics of
-// its own output: the branch of a residual block, or with one convolution a stem
-// or a shortcut. Between convolutions there is a ReLU; ReLU says whether there
-// is one at the end, after the shortcut has been added.
+// its own output: the branch of a residual block or of several one after the other,
+// or with one convolution a stem or a shortcut. Behind each but the last there is a
+// ReLU; ReLU says whether there is one at the end, after the shortcut has been added.
 type Branch struct {
 	Convs []Conv2D
 	Eps   float64
@@ -47,7 +47,8 @@ type Unit struct {
 type UnitGrad struct{ W, Gamma, Beta Acc }
 
 // Brancher is branches as a whole, so that a backend can pass fewer times over
-// memory than there are steps: between two convolutions only Z is written.
+// memory than there are steps: between two convolutions only Z is written, and
+// between two blocks their output.
 type Brancher interface {
 	// Branch computes, with a_0 = x and u the units,
 	//
@@ -55,14 +56,26 @@ type Brancher interface {
 	//
 	// and the ReLU at the end where p has one. It writes y and each unit's Z,
 	// Mean and Var. shortcut, of y's shape, may be nil.
-	Branch(p Branch, y *tensor.Tensor, u []Unit, x, shortcut *tensor.Tensor)
-	// BranchGrad is its derivative. It adds in this order: to dshortcut, then
-	// from the last unit to the first to Gamma, Beta and W, then to dx; so one
-	// tensor may stand in several places, fresh in the first of them.
-	BranchGrad(p Branch, dx, dshortcut Acc, du []UnitGrad, u []Unit, x, y, dy *tensor.Tensor)
-	// BranchEval is Branch with the given, constant Mean and Var; Z plays no
-	// part.
+	//
+	// Several y are the outputs of as many residual blocks, which share the units
+	// evenly: shortcut is that of the first, and each other one has the block before
+	// it for its x and its shortcut.
+	Branch(p Branch, y []*tensor.Tensor, u []Unit, x, shortcut *tensor.Tensor)
+	// BranchGrad is its derivative, dy that of the last y. It adds from the last
+	// unit to the first to Gamma, Beta and W, before the first block's to
+	// dshortcut, and in the end to dx; so one tensor may stand in several places,
+	// fresh in the first of them.
+	BranchGrad(p Branch, dx, dshortcut Acc, du []UnitGrad, u []Unit, x *tensor.Tensor, y []*tensor.Tensor, dy *tensor.Tensor)
+	// BranchEval is Branch of one block with the given, constant Mean and Var; Z
+	// plays no part.
 	BranchEval(p Branch, y *tensor.Tensor, u []Unit, x, shortcut *tensor.Tensor)
+}
+
+// Block is block k of n that share p's convolutions, by itself.
+func (p Branch) Block(k, n int) Branch {
+	each := len(p.Convs) / n
+	p.Convs, p.ReLU = p.Convs[k*each:(k+1)*each], p.ReLU || k < n-1
+	return p
 }
 
 // Norm is the norm of unit i.

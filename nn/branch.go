@@ -20,9 +20,47 @@ type branch struct {
 	units []autograd.BranchUnit
 }
 
+// A residual is a residual block: it ends with a ReLU.
+type residual interface {
+	Module
+	// begin is the shortcut that x takes, and the memory of the block.
+	begin(p *Pass, x *autograd.Var) (shortcut *autograd.Var, memory *branch)
+	// layers are those of its branch.
+	layers() []layer
+	// follows reports whether its shortcut is x itself.
+	follows() bool
+}
+
+// forwardBlock is the output of a block.
+func forwardBlock(p *Pass, x *autograd.Var, b residual) *autograd.Var {
+	y, _ := forwardBlocks(p, x, b, nil)
+	return y
+}
+
+// forwardBlocks is the output of a block and of as many of those behind it as one op
+// can be, and the number of blocks.
+func forwardBlocks(p *Pass, x *autograd.Var, first residual, rest Seq) (y *autograd.Var, n int) {
+	all := first.layers()
+	each := len(all)
+	for n = 1; n <= len(rest) && p.trace == nil; n++ {
+		b, ok := rest[n-1].(residual)
+		if !ok || !b.follows() {
+			break
+		}
+		more := append(all, b.layers()...)
+		if len(more) != (n+1)*each || len(more) > autograd.MostUnits || !fusible(more) {
+			break
+		}
+		all = more
+	}
+	shortcut, memory := first.begin(p, x)
+	return memory.forward(p, x, shortcut, true, n, all...), n
+}
+
 // forward is the layers' output plus the shortcut, if that is not nil, and ReLU
-// of it if relu is set: in one op, unless somebody wants to see each layer.
-func (b *branch) forward(p *Pass, x, shortcut *autograd.Var, relu bool, layers ...layer) *autograd.Var {
+// of it if relu is set: in one op, unless somebody wants to see each layer. In
+// training the layers may be those of several residual blocks.
+func (b *branch) forward(p *Pass, x, shortcut *autograd.Var, relu bool, blocks int, layers ...layer) *autograd.Var {
 	if p.trace != nil || !fusible(layers) {
 		return composed(p, x, shortcut, relu, layers)
 	}
@@ -31,7 +69,7 @@ func (b *branch) forward(p *Pass, x, shortcut *autograd.Var, relu bool, layers .
 		plan = p.Plans.of(b)
 		b = new(branch) // a model may evaluate several batches at once
 	}
-	b.p = autograd.BranchParam{Branch: kernels.Branch{Convs: b.p.Convs[:0], Eps: layers[0].norm.Eps, ReLU: relu, Plan: plan}, Mean: b.p.Mean[:0], Var: b.p.Var[:0]}
+	b.p = autograd.BranchParam{Branch: kernels.Branch{Convs: b.p.Convs[:0], Eps: layers[0].norm.Eps, ReLU: relu, Plan: plan}, Blocks: blocks, Mean: b.p.Mean[:0], Var: b.p.Var[:0]}
 	b.units = b.units[:0]
 	for _, l := range layers {
 		b.p.Convs = append(b.p.Convs, l.conv.Op)

@@ -84,10 +84,17 @@ func (f Func) Forward(_ *Pass, x *autograd.Var) *autograd.Var { return f(x) }
 // Seq applies modules one after the other.
 type Seq []Module
 
-// Forward is the last module's output.
+// Forward is the last module's output. Residual blocks that follow one another are
+// trained in one op, where that can be.
 func (s Seq) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	for _, m := range s {
-		x = m.Forward(p, x)
+	for len(s) > 0 {
+		n := 1
+		if b, ok := s[0].(residual); ok && p.Train {
+			x, n = forwardBlocks(p, x, b, s[1:])
+		} else {
+			x = s[0].Forward(p, x)
+		}
+		s = s[n:]
 	}
 	return x
 }

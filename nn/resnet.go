@@ -60,7 +60,7 @@ func convFanOut(r *rand.Rand, c Conv2DConfig) *Conv2D {
 
 // Features is the mean over the last stage's planes, (n,2048) at width 64.
 func (m *ResNet) Features(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.stem.forward(p, p.narrow(x), nil, true, layer{m.Conv1, m.BN1})
+	x = m.stem.forward(p, p.narrow(x), nil, true, 1, layer{m.Conv1, m.BN1})
 	if m.Pool != nil {
 		x = p.narrow(m.Pool.Forward(p, p.wide(x)))
 	}
@@ -109,9 +109,18 @@ func newBottleneck(r *rand.Rand, in, width, stride int) *Bottleneck {
 
 // Forward is the block's output.
 func (b *Bottleneck) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	shortcut := x
-	if b.Downsample != nil {
-		shortcut = b.side.forward(p, x, nil, false, layer{b.Downsample[0].(*Conv2D), b.Downsample[1].(*BatchNorm)})
-	}
-	return b.branch.forward(p, x, shortcut, true, layer{b.Conv1, b.BN1}, layer{b.Conv2, b.BN2}, layer{b.Conv3, b.BN3})
+	return forwardBlock(p, x, b)
 }
+
+func (b *Bottleneck) begin(p *Pass, x *autograd.Var) (*autograd.Var, *branch) {
+	if b.Downsample != nil {
+		x = b.side.forward(p, x, nil, false, 1, layer{b.Downsample[0].(*Conv2D), b.Downsample[1].(*BatchNorm)})
+	}
+	return x, &b.branch
+}
+
+func (b *Bottleneck) layers() []layer {
+	return []layer{{b.Conv1, b.BN1}, {b.Conv2, b.BN2}, {b.Conv3, b.BN3}}
+}
+
+func (b *Bottleneck) follows() bool { return b.Downsample == nil }

@@ -65,7 +65,7 @@ func conv3x3(r *rand.Rand, in, out, stride int) *Conv2D {
 
 // planes is the last stage's output, (n,4w,h,w) in the pass's precision.
 func (m *CIFARResNet) planes(p *Pass, x *autograd.Var) *autograd.Var {
-	x = m.stem.forward(p, p.narrow(x), nil, true, layer{m.Conv1, m.BN1})
+	x = m.stem.forward(p, p.narrow(x), nil, true, 1, layer{m.Conv1, m.BN1})
 	for _, layer := range []Seq{m.Layer1, m.Layer2, m.Layer3} {
 		x = layer.Forward(p, x)
 	}
@@ -96,8 +96,18 @@ type BasicBlock struct {
 
 // Forward is the block's output.
 func (b *BasicBlock) Forward(p *Pass, x *autograd.Var) *autograd.Var {
-	shortcut := shortcutA(x, b.Conv1.Weight.Value.Dim(0), b.Conv1.Op.S())
-	return b.branch.forward(p, x, shortcut, true, layer{b.Conv1, b.BN1}, layer{b.Conv2, b.BN2})
+	return forwardBlock(p, x, b)
+}
+
+func (b *BasicBlock) begin(_ *Pass, x *autograd.Var) (*autograd.Var, *branch) {
+	return shortcutA(x, b.Conv1.Weight.Value.Dim(0), b.Conv1.Op.S()), &b.branch
+}
+
+func (b *BasicBlock) layers() []layer { return []layer{{b.Conv1, b.BN1}, {b.Conv2, b.BN2}} }
+
+func (b *BasicBlock) follows() bool {
+	w := b.Conv1.Weight.Value
+	return b.Conv1.Op.S() == 1 && w.Dim(0) == w.Dim(1)
 }
 
 // shortcutA is option A of He et al.: every stride-th row and column of x,

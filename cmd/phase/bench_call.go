@@ -54,7 +54,7 @@ func callKey(c autograd.Call) string {
 	case kernels.Conv2D:
 		fmt.Fprint(&b, p)
 	case autograd.BranchParam:
-		fmt.Fprint(&b, p.Branch)
+		fmt.Fprint(&b, p.Branch, p.Blocks)
 	case kernels.Branch:
 		fmt.Fprint(&b, p)
 	}
@@ -64,16 +64,47 @@ func callKey(c autograd.Call) string {
 // callShape is short for the shapes of a call.
 func callShape(c autograd.Call) string {
 	if all := convolutionsOf(c); all != nil {
-		s := fmt.Sprintf("%d@%d", all[0].x.Dim(1), all[0].x.Dim(2))
-		for _, v := range all {
-			s += " -> " + filterName(v.Conv2D, v.w)
+		var blocks []string
+		n := len(all) / blocksOf(c)
+		for list := range slices.Chunk(all, n) {
+			names := make([]string, n)
+			for i, v := range list {
+				names[i] = filterName(v.Conv2D, v.w)
+			}
+			blocks = append(blocks, strings.Join(names, " -> "))
 		}
-		return s
+		return fmt.Sprintf("%d@%d", all[0].x.Dim(1), all[0].x.Dim(2)) + repeats(blocks)
 	}
 	if c.In[0].Shape().Equal(c.Out.Shape()) {
 		return c.Out.Shape().String()
 	}
 	return c.In[0].Shape().String() + " -> " + c.Out.Shape().String()
+}
+
+// blocksOf is the number of residual blocks that share the convolutions of a call.
+func blocksOf(c autograd.Call) int {
+	if p, ok := c.Param.(autograd.BranchParam); ok {
+		return max(1, p.Blocks)
+	}
+	return 1
+}
+
+// repeats is an arrow and each of names, those that are alike once with their
+// number: " -> a -> 4 x (b)".
+func repeats(names []string) (s string) {
+	for len(names) > 0 {
+		n := 1
+		for n < len(names) && names[n] == names[0] {
+			n++
+		}
+		if n == 1 {
+			s += " -> " + names[0]
+		} else {
+			s += fmt.Sprintf(" -> %d x (%s)", n, names[0])
+		}
+		names = names[n:]
+	}
+	return s
 }
 
 // callFlops is the multiplications and additions of a call: those of
@@ -97,10 +128,16 @@ func callFlops(c autograd.Call) float64 {
 
 // callBytes is what a call has to read and to write, each tensor once. A
 // derivative reads the inputs and the output's gradient, and writes the gradients
-// that are wanted, a part of it one of them.
+// that are wanted, a part of it one of them. What lies between residual blocks
+// counts too, and its gradient.
 func callBytes(c autograd.Call) float64 {
 	size := func(t *tensor.Tensor) float64 { return float64(t.Size() * t.DType().Size()) }
 	sum := size(c.Out)
+	between := size(c.Out) * float64(blocksOf(c)-1)
+	if c.Part == autograd.Backward {
+		between *= 2
+	}
+	sum += between
 	for i, t := range c.In {
 		sum += size(t)
 		if c.Part == autograd.Backward && c.Wants[i] {

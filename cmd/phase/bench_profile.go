@@ -216,14 +216,18 @@ func (b *bench) profileOf(s *stepper, m machine) (*stepProfile, error) {
 }
 
 func (p *stepProfile) print(b *bench) {
-	fmt.Fprintf(b.out, "traced step %.1f ms (%.1f to %.1f)\n%-24s %-15s %-36s %5s %9s %9s %9s %6s%s\n", p.Step.MedianMS, p.Step.MinMS, p.Step.MaxMS,
-		"op", "", "shape", "calls", "ms", "min", "max", "step", workHeader)
+	wide := len("shape") // the shapes' column
+	for _, l := range p.Ops {
+		wide = max(wide, len(l.Shape))
+	}
+	fmt.Fprintf(b.out, "traced step %.1f ms (%.1f to %.1f)\n%-24s %-15s %-*s %5s %9s %9s %9s %6s%s\n", p.Step.MedianMS, p.Step.MinMS, p.Step.MaxMS,
+		"op", "", wide, "shape", "calls", "ms", "min", "max", "step", workHeader)
 	for _, l := range p.Ops {
 		calls := ""
 		if l.Calls > 0 {
 			calls = strconv.Itoa(l.Calls)
 		}
-		fmt.Fprintf(b.out, "%-24s %-15s %-36s %5s %9.3f %9.3f %9.3f %5.1f%%%v\n", l.Op, l.Part, l.Shape, calls, l.MedianMS, l.MinMS, l.MaxMS, 100*l.Of, l.work)
+		fmt.Fprintf(b.out, "%-24s %-15s %-*s %5s %9.3f %9.3f %9.3f %5.1f%%%v\n", l.Op, l.Part, wide, l.Shape, calls, l.MedianMS, l.MinMS, l.MaxMS, 100*l.Of, l.work)
 	}
 	for _, s := range []struct {
 		stops

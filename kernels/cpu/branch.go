@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"runtime"
 	"sync"
 
 	"phase/kernels"
@@ -9,7 +8,8 @@ import (
 )
 
 // A link is one convolution of a branch at work, between the norm before it and
-// the norm behind it. Work goes by items of a few images: what the norm before
+// the norm behind it; the first of a block, but for the branch's first, finishes the
+// block before, whose output it reads. Work goes by items of a few images: what the norm before
 // makes of them, the convolution and the sums that the norm behind it needs are
 // computed while the images are in the near caches, so that memory sees each
 // tensor once. Items, and the partial sums they leave, go by shape alone.
@@ -18,8 +18,9 @@ type link struct {
 	conv          *gather
 	before, after *norming // of the source, nil if it is taken as it is, and of the destination
 	src, dst      numbers
-	images, group int // in all and in an item
-	source, dest  int // numbers of an image on either side
+	end, shortcut numbers // of the block before: its output, where this link writes that
+	images, group int     // in all and in an item
+	source, dest  int     // numbers of an image on either side
 	derivative
 }
 
@@ -53,21 +54,18 @@ func (l *link) item(i int) (first, n int) {
 	return first, min(l.group, l.images-first)
 }
 
-// ahead is what of x, size numbers an image, item i reads.
-func (l *link) ahead(i int, x numbers, size int) []float32 {
-	if i >= l.items() {
-		return x.part(0, 0).memory()
-	}
-	first, n := l.item(i)
-	return x.part(first*size, n*size).memory()
-}
-
 // input is what the convolution sees of n images: those of the source, or what
-// the norm before makes of them; in buf, if they do not lie like that.
+// the norm before makes of them, with the shortcut where that ends a block; in buf,
+// if they do not lie like that.
 func (l *link) input(buf []float32, first, n int) []float32 {
 	src := l.src.part(first*l.source, n*l.source)
-	if l.before == nil {
+	switch {
+	case l.before == nil:
 		return l.wide(src, buf)
+	case !l.end.none():
+		y := l.end.part(first*l.source, n*l.source)
+		l.before.applyTo(y, src, l.shortcut.part(first*l.source, n*l.source))
+		return l.wide(y, buf)
 	}
 	l.before.applyTo(numbers{f: buf[:src.size()]}, src, numbers{})
 	return buf[:src.size()]
@@ -75,7 +73,7 @@ func (l *link) input(buf []float32, first, n int) []float32 {
 
 // inputSize is the memory that input needs.
 func (l *link) inputSize() int {
-	if l.before == nil && l.src.h == nil {
+	if (l.before == nil || !l.end.none()) && l.src.h == nil {
 		return 0
 	}
 	return l.group * l.source
@@ -88,7 +86,7 @@ func (l *link) forward(i int) {
 	s := l.pool.get(l.inputSize() + len(into.h))
 	defer l.pool.put(s)
 	z := into.room(s.f[l.inputSize():])
-	l.gatherImages(l.conv, l.input(s.f, first, n), z, n, l.ahead(i+runtime.GOMAXPROCS(0), l.src, l.source))
+	l.gatherImages(l.conv, l.input(s.f, first, n), z, n)
 	start := first * l.dest
 	l.after.inSpan(i, func(item, lo, hi int) {
 		var kept []tensor.BFloat16
@@ -100,15 +98,21 @@ func (l *link) forward(i int) {
 }
 
 // Branch is a chain of convolutions, each normalised by its own statistics.
-func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
-	if !keeps(y) || y.Size() == 0 {
+func (b *Backend) Branch(p kernels.Branch, y []*tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
+	if !keeps(y[0]) || y[0].Size() == 0 {
 		b.Backend.Branch(p, y, u, x, shortcut)
 		return
 	}
+	each := len(u) / len(y)
 	var before *norming
 	for i, v := range u {
 		l := b.link(v.Z, x)
 		l.before = before
+		if i > 0 && i%each == 0 {
+			end := y[i/each-1]
+			l.end, l.shortcut = numbersOf(end), numbersOf(shortcut)
+			shortcut = end
+		}
 		l.dst = numbersOf(v.Z)
 		l.after = b.normingBy(p.Norm(i), v.Z.Dim(1), l.dst, v.Z.Size(), l.group*l.dest)
 		g := convolutionOf(p.Convs[i], v.Z.Shape(), x.Shape(), v.W)
@@ -124,6 +128,6 @@ func (b *Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x
 		b.pool.put(s)
 		l.done()
 	}
-	before.applyAll(y, shortcut)
+	before.applyAll(y[len(y)-1], shortcut)
 	before.done()
 }

@@ -104,7 +104,7 @@ func (c *chain) item(i int) {
 	src := c.wide(c.x.part(first*c.units[0].source, n*c.units[0].source), s.f[n*c.room:])
 	for k, u := range c.units {
 		z := s.f[k%2*n*c.room:][:n*u.dest]
-		c.gatherImages(&u.conv.gather, src, z, n, nil)
+		c.gatherImages(&u.conv.gather, src, z, n)
 		if k < len(c.units)-1 {
 			u.norm.applyTo(numbers{f: z}, numbers{f: z}, numbers{})
 			src = z

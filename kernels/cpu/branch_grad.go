@@ -7,12 +7,14 @@ import (
 
 // derivative is the part of a link that goes backwards: an item's gradient comes
 // out of the norm behind the convolution, goes through both derivatives of the
-// convolution and is cut by the ReLU before it, in the near caches.
+// convolution and is cut by the ReLU before it, in the near caches; so the norm
+// before has its sums at once.
 type derivative struct {
 	phases  []*scratch // gathers of the derivative by the source; none where nobody wants it
 	weights *weightGrad
 	chunks  int // of the weights, if they are made of whole items, else 0
 
+	next     *norming  // whose gradient the source's is, once it is cut; nil for the branch's source
 	dx       numbers   // the source's gradient, none where not wanted
 	adds     bool      // to what dx holds
 	dz, seen []float32 // in memory the destination's gradient and the convolution's input, nil where they stay in caches
@@ -41,20 +43,22 @@ func (b *Backend) pass(s *share, lo, hi int) {
 func (b *Backend) passBlock(s *share, lo, hi int) {
 	d := s.d.part(lo, hi-lo)
 	if d.h == nil {
-		b.passTo(d.f, s, lo)
+		b.passTo(d.f, s, lo, nil)
 		return
 	}
-	buf := b.pool.get(len(d.h))
+	buf := b.pool.get(2 * len(d.h))
 	defer b.pool.put(buf)
+	sum, spare := buf.f[:len(d.h)], buf.f[len(d.h):]
 	if !s.fresh {
-		b.wide(d, buf.f)
+		b.wide(d, sum)
 	}
-	b.passTo(buf.f, s, lo)
-	b.keep(d, buf.f)
+	b.passTo(sum, s, lo, spare)
+	b.keep(d, sum)
 }
 
-// passTo gives d the share of the numbers from lo on.
-func (b *Backend) passTo(d []float32, s *share, lo int) {
+// passTo gives d the share of the numbers from lo on. spare is memory for as many,
+// where they are in halves.
+func (b *Backend) passTo(d []float32, s *share, lo int, spare []float32) {
 	y, dy := s.y.part(lo, len(d)), s.dy.part(lo, len(d))
 	switch {
 	case y.h != nil && s.fresh:
@@ -66,7 +70,7 @@ func (b *Backend) passTo(d []float32, s *share, lo int) {
 	case dy.h != nil && s.fresh:
 		b.point.widen(d, dy.h)
 	case dy.h != nil:
-		b.addNumbers(numbers{f: d}, dy)
+		b.point.add(d, d, b.wide(dy, spare))
 	default:
 		b.addScaled(d, s.fresh, dy.f, 1)
 	}
@@ -124,22 +128,31 @@ func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 		l.wide(into, dx)
 	}
 	for _, phase := range l.phases {
-		l.gatherImages(&phase.gather, dz, dx, n, l.ahead(i+1, l.after.x, l.dest))
+		l.gatherImages(&phase.gather, dz, dx, n)
 	}
-	if l.before != nil { // no share is late then
+	row := l.after.row
+	if l.next != nil {
+		row = l.next.row
+	}
+	spare := l.pool.get(row)
+	defer l.pool.put(spare)
+	if l.next != nil {
 		start := first * l.source
 		ready := func(lo, hi int) {
 			d := dx[lo-start : hi-start]
+			if !l.late.dy.none() {
+				l.passTo(d, &l.late, lo, spare.f)
+			}
 			l.point.reluGrad(d, seen[lo-start:hi-start], d)
 			l.keep(l.dx.part(lo, hi-lo), d)
 		}
-		l.before.inSpan(i, func(item, _, _ int) { l.before.gradSumsOf(item, ready) })
+		l.next.inSpan(i, func(item, _, _ int) { l.next.gradSumsOf(item, ready) })
 		return dz, seen
 	}
-	for lo := 0; lo < len(dx); lo += l.after.row {
-		hi := min(lo+l.after.row, len(dx))
+	for lo := 0; lo < len(dx); lo += row {
+		hi := min(lo+row, len(dx))
 		if !l.late.dy.none() {
-			l.passTo(dx[lo:hi], &l.late, first*l.source+lo)
+			l.passTo(dx[lo:hi], &l.late, first*l.source+lo, spare.f)
 		}
 		l.keep(into.part(lo, hi-lo), dx[lo:hi])
 	}
@@ -147,55 +160,68 @@ func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 }
 
 // BranchGrad is the derivative of Branch.
-func (b *Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x, y, dy *tensor.Tensor) {
-	if !keeps(y) || y.Size() == 0 {
+func (b *Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x *tensor.Tensor, y []*tensor.Tensor, dy *tensor.Tensor) {
+	if !keeps(dy) || dy.Size() == 0 {
 		b.Backend.BranchGrad(p, dx, dshortcut, du, u, x, y, dy)
 		return
 	}
-	last := len(u) - 1
-	end := share{d: numbersOf(dshortcut.T), dy: numbersOf(dy), fresh: dshortcut.Fresh}
-	after := b.norming(p.Norm(last), u[last].Z)
-	after.dy = end.dy
+	last, each := len(u)-1, len(u)/len(y)
+	end := share{dy: numbersOf(dy)} // what the shortcut of the present block receives
 	if p.ReLU {
-		end.y = numbersOf(y)
-		after.y = end.y
+		end.y = numbersOf(y[len(y)-1])
 	}
+	after := b.norming(p.Norm(last), u[last].Z)
+	after.y, after.dy = end.y, end.dy
 	after.centre(u[last].Mean)
 	par(after.items, after.gradSums)
-	var g *scratch // the gradient behind unit i's norm, but for the last one
+	var g, gy *scratch // the gradients behind unit i's norm and of its block's output, but for the last one
 	for i := last; i >= 0; i-- {
 		after.coefficients(true, true, u[i].Gamma, u[i].Var, du[i].Gamma, du[i].Beta)
-		source := x
-		if i > 0 {
+		first, source := i%each == 0, x
+		switch {
+		case !first:
 			source = u[i-1].Z
+		case i > 0:
+			source = y[i/each-1]
 		}
 		l := b.link(u[i].Z, source)
 		l.after = after
-		var behind *scratch // this one's source
+		var made *scratch // this one's source's gradient
 		if i > 0 {
-			l.dx, behind = l.src.like(&b.pool, source.Size())
-			l.before = b.normingBy(p.Norm(i-1), source.Dim(1), l.src, source.Size(), l.group*l.source)
-			l.before.given(u[i-1].Mean, u[i-1].Var, u[i-1].Gamma, u[i-1].Beta)
-			l.before.dy = l.dx
+			l.dx, made = l.src.like(&b.pool, source.Size())
+			l.next = b.normingBy(p.Norm(i-1), source.Dim(1), numbersOf(u[i-1].Z), source.Size(), l.group*l.source)
+			l.next.given(u[i-1].Mean, u[i-1].Var, u[i-1].Gamma, u[i-1].Beta)
+			l.next.dy = l.dx
+			if first {
+				l.late = end
+			} else {
+				l.before = l.next
+			}
 		} else if dx.Wanted() {
 			l.dx, l.adds = numbersOf(dx.T), !dx.Fresh
 		}
-		if i == last && dshortcut.T != dx.T {
+		if i == each-1 && dshortcut.T != dx.T {
 			l.early = end
+			l.early.d, l.early.fresh = numbersOf(dshortcut.T), dshortcut.Fresh
 		}
 		if i == 0 && dx.Wanted() && dshortcut.T == dx.T {
 			l.adds = !dx.Fresh && !dshortcut.Fresh
 			l.late = end
-			l.late.fresh = false
 		}
 		l.run(p.Convs[i], du[i].W, source, u[i])
 		after.done()
-		if g != nil {
+		if g != nil && g != gy {
 			b.pool.put(g)
 		}
-		after, g = l.before, behind
+		if first && gy != nil {
+			b.pool.put(gy)
+		}
+		after, g = l.next, made
 		if after != nil {
 			after.p.ReLU = false // its gradient has been cut already
+		}
+		if first {
+			end, gy = share{dy: l.dx}, made
 		}
 		l.done()
 	}

@@ -79,7 +79,6 @@ type gather struct {
 	tiled                      bool         // as tiles.go has it
 	strip                      *stripKernel // direct, where not nil
 	rows                       int          // of the grid in an item of work
-	ahead                      []float32    // what the caller reads when this is done; nil: nothing known
 }
 
 // k is the depth of the sum that a place takes.
@@ -282,13 +281,13 @@ func (b *Backend) gatherRows(g *gather, n, top, bottom int) {
 }
 
 // gatherImages computes some images of g, of which src and dst hold these alone,
-// without help. Meanwhile the processor may fetch ahead, which is read next.
-func (b *Backend) gatherImages(g *gather, src, dst []float32, images int, ahead []float32) {
+// without help.
+func (b *Backend) gatherImages(g *gather, src, dst []float32, images int) {
 	s := b.pool.get(0)
 	defer b.pool.put(s)
 	s.gather = *g
 	g = &s.gather
-	g.src, g.dst, g.images, g.ahead = src, dst, images, ahead
+	g.src, g.dst, g.images = src, dst, images
 	if g.tiled {
 		b.tiled(g)
 		return

@@ -44,22 +44,6 @@ func (v numbers) part(lo, n int) numbers {
 	return numbers{}
 }
 
-// memory is where v lies, for fetching ahead: if in halves, its float32 numbers
-// have no meaning.
-func (v numbers) memory() []float32 {
-	if v.h == nil {
-		return v.f
-	}
-	h := v.h
-	if len(h) > 0 && uintptr(unsafe.Pointer(&h[0]))%4 != 0 {
-		h = h[1:]
-	}
-	if len(h) < 2 {
-		return []float32{}
-	}
-	return unsafe.Slice((*float32)(unsafe.Pointer(&h[0])), len(h)/2)
-}
-
 // room is where the float32 numbers of v are, or belong: in v itself or at the
 // start of buf.
 func (v numbers) room(buf []float32) []float32 {

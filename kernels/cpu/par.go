@@ -14,24 +14,65 @@ import (
 // that par itself allocates nothing in the long run.
 type crew struct {
 	f       func(i int)
-	n       int64
-	next    atomic.Int64
-	most    int          // helpers at the same time
+	shares  []stretch    // of the items, one for each goroutine to begin with
+	back    bool         // each from its last item to its first
 	entered int          // helpers that took part; under the staff's lock
 	left    atomic.Int64 // helpers that are done, less those waited for
 	done    chan struct{}
 }
 
+// A stretch is items that follow one another.
+type stretch struct {
+	first, n int
+	taken    atomic.Int64
+	_        [40]byte // the others' lie in other cache lines
+}
+
 var crews = sync.Pool{New: func() any { return &crew{done: make(chan struct{}, 1)} }}
 
-func (c *crew) work() {
-	for {
-		i := c.next.Add(1) - 1
-		if i >= c.n {
-			return
-		}
-		c.f(int(i))
+// deal makes shares of n items.
+func (c *crew) deal(n, shares int) {
+	if cap(c.shares) < shares {
+		c.shares = make([]stretch, shares)
 	}
+	c.shares = c.shares[:shares]
+	for k := range c.shares {
+		s := &c.shares[k]
+		s.first = k * n / shares
+		s.n = (k+1)*n/shares - s.first
+		s.taken.Store(0)
+	}
+}
+
+// work computes the items of share k, then what the others have left of theirs.
+func (c *crew) work(k int) {
+	for range c.shares {
+		s := &c.shares[k]
+		for {
+			i := int(s.taken.Add(1)) - 1
+			if i >= s.n {
+				break
+			}
+			if c.back {
+				i = s.n - 1 - i
+			}
+			c.f(s.first + i)
+		}
+		k = (k + 1) % len(c.shares)
+	}
+}
+
+// open reports whether there is a place for a helper and something to do.
+func (c *crew) open() bool {
+	if c.entered == len(c.shares)-1 {
+		return false
+	}
+	for k := range c.shares {
+		if s := &c.shares[k]; s.taken.Load() < int64(s.n) {
+			return true
+		}
+	}
+	return false
 }
 
 // leave ends a helper's part.
@@ -52,26 +93,33 @@ func (c *crew) wait(helpers int) {
 // par calls f(i) once for each i in 0..n-1 on up to GOMAXPROCS goroutines, in
 // any order, and returns when all are done. The items must not depend on the
 // number of goroutines, nor on one another; 20 to 200 µs of work each is a good
-// size.
+// size. A processor gets items that follow one another, and one par after the other
+// those of the same place, in the opposite order: it begins with what it has left in
+// its caches.
 func par(n int, f func(i int)) {
 	procs := runtime.GOMAXPROCS(0)
-	most := min(n, procs) - 1
-	if most <= 0 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
 	c := crews.Get().(*crew)
-	c.f, c.n, c.most, c.entered = f, int64(n), most, 0
-	c.next.Store(0)
-	c.left.Store(0)
-	helpers.open(c, procs-1)
-	c.work()
-	c.wait(helpers.close(c))
+	c.f, c.entered = f, 0
+	c.deal(n, max(1, min(n, procs)))
+	c.back = n >= many && turns.Add(1)%2 == 0
+	if len(c.shares) == 1 {
+		c.work(0)
+	} else {
+		c.left.Store(0)
+		helpers.open(c, procs-1)
+		c.work(0)
+		c.wait(helpers.close(c))
+	}
 	c.f = nil
 	crews.Put(c)
 }
+
+// many is how many items a par has at least for the order to matter: smaller ones,
+// which lie between the passes over images, leave the caches as they are.
+const many = 16
+
+// turns counts such pars.
+var turns atomic.Int64
 
 // A staff is the helpers of all pars together: goroutines that take part in one
 // par after another, no more than there are processors beside the caller's. To
@@ -91,7 +139,7 @@ var helpers staff
 func (s *staff) open(c *crew, limit int) {
 	s.mu.Lock()
 	s.crews = append(s.crews, c)
-	for more := min(c.most-s.idle, limit-s.alive); more > 0; more-- {
+	for more := min(len(c.shares)-1-s.idle, limit-s.alive); more > 0; more-- {
 		s.alive++
 		go s.serve()
 	}
@@ -112,9 +160,9 @@ func (s *staff) close(c *crew) int {
 func (s *staff) serve() {
 	for {
 		opened := s.opened.Load()
-		c := s.enter()
+		c, place := s.enter()
 		if c != nil {
-			c.work()
+			c.work(place)
 			c.leave()
 			continue
 		}
@@ -131,19 +179,19 @@ func (s *staff) serve() {
 	}
 }
 
-// enter is a crew with items left that a helper has joined, the one opened last;
-// without one it is nil and the helper idle.
-func (s *staff) enter() *crew {
+// enter is a crew with items left that a helper has joined, the one opened last, and
+// the share that it begins with; without one it is nil and the helper idle.
+func (s *staff) enter() (c *crew, place int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range slices.Backward(s.crews) {
-		if c.entered < c.most && c.next.Load() < c.n {
+		if c.open() {
 			c.entered++
-			return c
+			return c, c.entered
 		}
 	}
 	s.idle++
-	return nil
+	return nil, 0
 }
 
 // patience is how long a goroutine looks out for what others do before it

@@ -33,12 +33,7 @@ type tileProduct struct {
 	cRow, cWide        int
 	inner, outer       int
 	add                bool
-	ahead              *float32 // what is read later: two lines of it are fetched in every step
-	aheadStep          int      // aheadOfStep, or 0 to stay
 }
-
-// aheadOfStep is how many floats of what is read later are fetched in a step.
-const aheadOfStep = 32
 
 // mostTileSteps bounds the steps of a call, for some 20 µs.
 const mostTileSteps = 256
@@ -180,7 +175,6 @@ func (b *Backend) tiled(g *gather) {
 	begin := func(at int) *tensor.BFloat16 {
 		return &image[at/g.w*g.y.stride*pitch+at%g.w*g.x.stride*g.in]
 	}
-	ahead := g.ahead
 	for n := range g.images {
 		for y := range g.srcH {
 			s.halves = rowHalves{dst: &image[(y+pad)*pitch+pad*g.in], src: &g.src[(n*g.srcH+y)*row], n: row}
@@ -199,10 +193,6 @@ func (b *Backend) tiled(g *gather) {
 				p.a1, p.c1 = p.a0, p.c0 // computed twice where there is no other
 				if at += places; r+1 < runs {
 					p.a1, p.c1 = begin(at), &dst[at*g.out+o]
-				}
-				if p.ahead, p.aheadStep = p.c0, 0; len(ahead) > 0 {
-					p.ahead, p.aheadStep = &ahead[0], aheadOfStep
-					ahead = ahead[min(len(ahead), taps*steps*aheadOfStep):]
 				}
 				run(p)
 			}
@@ -235,7 +225,7 @@ func (b *Backend) tiledGradW(g *weightGrad, partial []float32, first, end, o int
 	xt, s2 := s1[:turned*g.in], s1[turned*g.in:]
 	dy := words(s2)
 	p, r := &s.tiles, &s.pairs
-	*p = tileProduct{config: tileConfigs[panel][1], aRow: 2 * turned, aStep: 32, bRow: outs, bStep: 16 * outs, bWide: panel, cRow: panel, cWide: g.k() * panel, outer: 1, ahead: &partial[0]}
+	*p = tileProduct{config: tileConfigs[panel][1], aRow: 2 * turned, aStep: 32, bRow: outs, bStep: 16 * outs, bWide: panel, cRow: panel, cWide: g.k() * panel, outer: 1}
 	for n := first; n < end; n += images {
 		if m := min(images, end-n); n == first || m < images {
 			images = m

@@ -47,17 +47,11 @@ begin:
 	MOVQ tileProduct_bWide(AX), R9
 	SHLQ $2, R9
 	ADDQ DI, R9
-	MOVQ tileProduct_ahead(AX), R14
-	MOVQ tileProduct_aheadStep(AX), R15
-	SHLQ $2, R15
 	MOVQ tileProduct_outer(AX), BX
 outer:
 	MOVQ tileProduct_inner(AX), CX
 	PCALIGN $32
 inner:
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ R15, R14
 	BYTE $0xC4; BYTE $0xA2; BYTE $0x7B; BYTE $0x4B; BYTE $0x24; BYTE $0x16 // TILELOADD TMM4, (SI)(R10*1)
 	BYTE $0xC4; BYTE $0xA2; BYTE $0x7B; BYTE $0x4B; BYTE $0x34; BYTE $0x1F // TILELOADD TMM6, (DI)(R11*1)
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7B; BYTE $0x4B; BYTE $0x3C; BYTE $0x19 // TILELOADD TMM7, (R9)(R11*1)
@@ -125,17 +119,11 @@ begin:
 	MOVQ tileProduct_bWide(AX), R9
 	SHLQ $2, R9
 	ADDQ DI, R9
-	MOVQ tileProduct_ahead(AX), R14
-	MOVQ tileProduct_aheadStep(AX), R15
-	SHLQ $2, R15
 	MOVQ tileProduct_outer(AX), BX
 outer:
 	MOVQ tileProduct_inner(AX), CX
 	PCALIGN $32
 inner:
-	PREFETCHT0 (R14)
-	PREFETCHT0 64(R14)
-	ADDQ R15, R14
 	BYTE $0xC4; BYTE $0xA2; BYTE $0x7B; BYTE $0x4B; BYTE $0x24; BYTE $0x16 // TILELOADD TMM4, (SI)(R10*1)
 	BYTE $0xC4; BYTE $0xA2; BYTE $0x7B; BYTE $0x4B; BYTE $0x34; BYTE $0x1F // TILELOADD TMM6, (DI)(R11*1)
 	BYTE $0xC4; BYTE $0x82; BYTE $0x7B; BYTE $0x4B; BYTE $0x2C; BYTE $0x10 // TILELOADD TMM5, (R8)(R10*1)

@@ -54,7 +54,7 @@ func TestTiles(t *testing.T) {
 				if half != s.gather.tiled {
 					t.Fatalf("%s, %+v: in tiles %v, want %v", b.name, c, s.gather.tiled, half)
 				}
-				b.gatherImages(&s.gather, src, dst, c.n, src)
+				b.gatherImages(&s.gather, src, dst, c.n)
 				b.pool.put(s)
 				return dst
 			}

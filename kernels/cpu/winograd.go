@@ -110,12 +110,11 @@ func (b *Backend) winogradRows(g *gather, first, end int) {
 	p.srcRow, p.srcCol, p.srcBlock, p.dstRow, p.dstCol, p.dstBlock = tileIn*out, out, panel, g.w*g.out, g.out, panel
 	p.temp, p.add = s.imageTiles.temp, g.add
 	line := tileOut * g.w * g.out
-	begin := first
 	for ; first < end; first += most {
 		last := min(first+most, end)
 		b.liftImages(&s.imageTiles, g, d, first, last, 0, g.in)
 		w.rows = (last - first) * g.rowTiles()
-		b.wino.multiply(w, d, g.packed, m, g.panels(), g.reads(first, last, begin, end), g.dst[first*line:last*line])
+		b.wino.multiply(w, d, g.packed, m, g.panels(), g.sourceRows(last, min(2*last-first, end)), g.dst[first*line:last*line])
 		for r := first; r < last; r++ {
 			p.src = m[(r-first)*g.rowTiles()*g.out:]
 			p.dst = g.dst[r*line:][:line]
@@ -155,16 +154,6 @@ func (b *Backend) liftImages(p *imageTiles, g *gather, d []float32, first, end, 
 		_ = p.dst[(p.blocks-1)*p.dstBlock+(tileArea-1)*p.plane+g.rowTiles()*panel-1]
 		b.wino.image(p)
 	}
-}
-
-// reads is what is read after the rows of tiles first to last-1 of begin to end-1:
-// the next block's rows, or a share of what the caller reads next.
-func (g *gather) reads(first, last, begin, end int) []float32 {
-	if g.ahead == nil {
-		return g.sourceRows(last, min(2*last-first, end))
-	}
-	n, rows := len(g.ahead), end-begin
-	return g.ahead[n*(first-begin)/rows : n*(last-begin)/rows]
 }
 
 // sourceRows are the pixels that the rows of tiles first to end-1 see and those

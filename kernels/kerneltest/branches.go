@@ -18,17 +18,22 @@ func branches() (cs []call) {
 		x     []int
 		relu  bool
 		units []unit
+		more  int // blocks behind the first
 	}{
-		{[]int{3, 2, 3, 5}, true, []unit{{same, 3, 3}}},
-		{[]int{9, 3, 8, 8}, true, []unit{{same, 16, 3}}},
-		{[]int{2, 5, 5, 4}, false, []unit{{kernels.Conv2D{Stride: 2}, 7, 1}}},
-		{[]int{2, 16, 8, 8}, true, []unit{{same, 16, 3}, {same, 16, 3}}},
-		{[]int{33, 16, 8, 8}, true, []unit{{same, 16, 3}, {same, 16, 3}}},
-		{[]int{3, 16, 8, 4}, true, []unit{{half, 32, 3}, {same, 32, 3}}},
-		{[]int{2, 4, 7, 5}, true, []unit{{half, 6, 3}, {same, 6, 3}}},
-		{[]int{3, 64, 4, 4}, false, []unit{{one, 16, 1}, {same, 16, 3}, {one, 64, 1}}},
-		{[]int{2, 24, 6, 6}, true, []unit{{one, 12, 1}, {kernels.Conv2D{Stride: 2, Pad: 1, Groups: 4}, 12, 3}, {one, 40, 1}}},
-		{[]int{2, 128, 4, 4}, true, []unit{{same, 160, 3}}},
+		{[]int{3, 2, 3, 5}, true, []unit{{same, 3, 3}}, 0},
+		{[]int{9, 3, 8, 8}, true, []unit{{same, 16, 3}}, 0},
+		{[]int{2, 5, 5, 4}, false, []unit{{kernels.Conv2D{Stride: 2}, 7, 1}}, 0},
+		{[]int{2, 16, 8, 8}, true, []unit{{same, 16, 3}, {same, 16, 3}}, 0},
+		{[]int{33, 16, 8, 8}, true, []unit{{same, 16, 3}, {same, 16, 3}}, 0},
+		{[]int{3, 16, 8, 4}, true, []unit{{half, 32, 3}, {same, 32, 3}}, 0},
+		{[]int{2, 4, 7, 5}, true, []unit{{half, 6, 3}, {same, 6, 3}}, 0},
+		{[]int{3, 64, 4, 4}, false, []unit{{one, 16, 1}, {same, 16, 3}, {one, 64, 1}}, 0},
+		{[]int{2, 24, 6, 6}, true, []unit{{one, 12, 1}, {kernels.Conv2D{Stride: 2, Pad: 1, Groups: 4}, 12, 3}, {one, 40, 1}}, 0},
+		{[]int{2, 128, 4, 4}, true, []unit{{same, 160, 3}}, 0},
+		{[]int{2, 3, 5, 4}, false, []unit{{half, 6, 3}, {same, 6, 3}, {same, 6, 3}, {same, 6, 3}}, 1},
+		{[]int{33, 16, 8, 8}, true, []unit{{same, 16, 3}, {same, 16, 3}, {same, 16, 3}, {same, 16, 3}, {same, 16, 3}, {same, 16, 3}}, 2},
+		{[]int{3, 12, 4, 4}, true, []unit{{one, 16, 1}, {one, 16, 1}, {one, 16, 1}}, 2},
+		{[]int{2, 24, 6, 6}, true, []unit{{one, 12, 1}, {half, 12, 3}, {one, 40, 1}, {one, 12, 1}, {same, 12, 3}, {one, 40, 1}}, 1},
 	} {
 		b := kernels.Branch{Eps: 1e-2, ReLU: v.relu}
 		shapes := [][]int{v.x} // of what each convolution sees, and of the end
@@ -47,6 +52,13 @@ func branches() (cs []call) {
 			u, c := v.units[i], shapes[i][1]/v.units[i].p.G()
 			return kernels.Unit{W: o.filters(u.o, c, u.k, u.k), Gamma: o.positive(u.o), Beta: o.in(u.o)}
 		}
+		blocks := v.more + 1
+		outputs := func(one func(shape ...int) *tensor.Tensor) (y []*tensor.Tensor) {
+			for k := range blocks {
+				y = append(y, one(shapes[(k+1)*len(v.units)/blocks]...))
+			}
+			return y
+		}
 		for _, shortcut := range []bool{false, true} {
 			rest := func(o *operands) *tensor.Tensor {
 				if shortcut {
@@ -54,7 +66,7 @@ func branches() (cs []call) {
 				}
 				return nil
 			}
-			detail := fmt.Sprintf("%v %+v shortcut %v", tensor.Shape(v.x), b, shortcut)
+			detail := fmt.Sprintf("%v %+v blocks %d shortcut %v", tensor.Shape(v.x), b, blocks, shortcut)
 			cs = append(cs, call{"Branch", detail, largest, k, func(o *operands) []any {
 				var units []kernels.Unit
 				for i := range v.units {
@@ -62,15 +74,7 @@ func branches() (cs []call) {
 					u.Mean, u.Var, u.Z = o.flat(v.units[i].o), o.flat(v.units[i].o), o.out(shapes[i+1]...)
 					units = append(units, u)
 				}
-				return []any{b, o.out(y...), units, o.x(0, v.x...), rest(o)}
-			}}, call{"BranchEval", detail, largest, k, func(o *operands) []any {
-				var units []kernels.Unit
-				for i := range v.units {
-					u := parameters(o, i)
-					u.Mean, u.Var = o.in(v.units[i].o), o.positive(v.units[i].o)
-					units = append(units, u)
-				}
-				return []any{b, o.out(y...), units, o.x(0, v.x...), rest(o)}
+				return []any{b, outputs(o.out), units, o.x(0, v.x...), rest(o)}
 			}}, call{"BranchGrad", detail, largest, 16 * k, func(o *operands) []any {
 				dx, dshortcut := o.acc(v.x...), kernels.Acc{}
 				if shortcut {
@@ -84,7 +88,20 @@ func branches() (cs []call) {
 					units = append(units, u)
 					grads = append(grads, kernels.UnitGrad{W: o.flatAcc(u.W.Shape()...), Gamma: o.flatAcc(n), Beta: o.flatAcc(n)})
 				}
-				return []any{b, dx, dshortcut, grads, units, o.x(0, v.x...), o.x(0, y...), o.x(0, y...)}
+				image := func(shape ...int) *tensor.Tensor { return o.x(0, shape...) }
+				return []any{b, dx, dshortcut, grads, units, o.x(0, v.x...), outputs(image), o.x(0, y...)}
+			}})
+			if blocks > 1 {
+				continue
+			}
+			cs = append(cs, call{"BranchEval", detail, largest, k, func(o *operands) []any {
+				var units []kernels.Unit
+				for i := range v.units {
+					u := parameters(o, i)
+					u.Mean, u.Var = o.in(v.units[i].o), o.positive(v.units[i].o)
+					units = append(units, u)
+				}
+				return []any{b, o.out(y...), units, o.x(0, v.x...), rest(o)}
 			}})
 		}
 	}

@@ -5,8 +5,17 @@ import (
 	"phase/tensor"
 )
 
-// Branch is one convolution and one norm after the other.
-func (b Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
+// Branch is one block after the other.
+func (b Backend) Branch(p kernels.Branch, y []*tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
+	each := len(u) / len(y)
+	for k, out := range y {
+		b.block(p.Block(k, len(y)), out, u[k*each:][:each], x, shortcut)
+		x, shortcut = out, out
+	}
+}
+
+// block is one convolution and one norm after the other.
+func (b Backend) block(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
 	for i, v := range u {
 		b.Conv2D(p.Convs[i], v.Z, x, v.W)
 		a, residual := tensor.Like(v.Z), (*tensor.Tensor)(nil)
@@ -18,7 +27,7 @@ func (b Backend) Branch(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x,
 	}
 }
 
-// BranchEval is the same with the statistics given.
+// BranchEval is a block with the statistics given.
 func (b Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit, x, shortcut *tensor.Tensor) {
 	for i, v := range u {
 		xs, ws, c := x.Shape(), v.W.Shape(), p.Convs[i]
@@ -33,9 +42,24 @@ func (b Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit
 	}
 }
 
-// BranchGrad goes through the units backwards; the inputs of the convolutions
+// BranchGrad goes through the blocks backwards.
+func (b Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x *tensor.Tensor, y []*tensor.Tensor, dy *tensor.Tensor) {
+	each := len(u) / len(y)
+	for k := len(y) - 1; k >= 0; k-- {
+		from, dfrom, dshort := x, dx, dshortcut
+		if k > 0 {
+			from = y[k-1]
+			g := tensor.Like(from)
+			dfrom, dshort = kernels.Acc{T: g}, kernels.Acc{T: g, Fresh: true}
+		}
+		b.blockGrad(p.Block(k, len(y)), dfrom, dshort, du[k*each:][:each], u[k*each:][:each], from, y[k], dy)
+		dy = dfrom.T
+	}
+}
+
+// blockGrad goes through the units backwards; the inputs of the convolutions
 // are computed again from the units' Z.
-func (b Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x, y, dy *tensor.Tensor) {
+func (b Backend) blockGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x, y, dy *tensor.Tensor) {
 	last := len(u) - 1
 	a := make([]*tensor.Tensor, len(u)) // the convolutions' inputs
 	a[0] = x

@@ -96,15 +96,10 @@ func tileProduct(a *asm, name string, wide bool) {
 		a.loadBytes("tileProduct", f[0], f[1])
 	}
 	a.op("ADDQ DI, R9")
-	a.load("tileProduct", "ahead", "R14")
-	a.loadBytes("tileProduct", "aheadStep", "R15")
 	a.load("tileProduct", "outer", "BX")
 	a.label("outer")
 	a.load("tileProduct", "inner", "CX")
 	a.loop("inner", "CX", func() {
-		a.op("PREFETCHT0 (R14)")
-		a.op("PREFETCHT0 64(R14)")
-		a.op("ADDQ R15, R14")
 		a.tileLoad(4, "SI", "R10")
 		a.tileLoad(6, "DI", "R11")
 		if wide {

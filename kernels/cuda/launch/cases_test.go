@@ -102,13 +102,13 @@ func TestBranchesInHalves(t *testing.T) {
 		unit := func(x []*tensor.Tensor) []kernels.Unit {
 			return []kernels.Unit{{W: x[0].Reshape(width, 4, 3, 3), Gamma: x[1], Beta: x[2], Mean: x[3], Var: x[4], Z: x[5]}}
 		}
-		agree(t, "branch", b, 4e-2, func(b kernels.Backend, x []*tensor.Tensor) { b.Branch(p, x[6], unit(x), x[7], nil) },
+		agree(t, "branch", b, 4e-2, func(b kernels.Backend, x []*tensor.Tensor) { b.Branch(p, x[6:7], unit(x), x[7], nil) },
 			filter, vector(), vector(), vector(), vector(), z, y, x)
 		variance := tensor.Like(vector())
 		ref.Backend{}.Map(kernels.Square, variance, vector())
 		agree(t, "branch's gradient", b, 4e-2, func(b kernels.Backend, x []*tensor.Tensor) {
 			b.BranchGrad(p, kernels.Acc{T: x[6]}, kernels.Acc{}, []kernels.UnitGrad{{W: kernels.Acc{T: x[7].Reshape(width, 4, 3, 3)}, Gamma: kernels.Acc{T: x[8]}, Beta: kernels.Acc{T: x[9]}}},
-				unit(x), x[10], x[11], x[12])
+				unit(x), x[10], x[11:12], x[12])
 		}, filter, vector(), vector(), vector(), variance, z, dx, dw, vector(), vector(), x, y, dy)
 	}
 }
