@@ -29,10 +29,12 @@ type gradPatch struct {
 	tap            int // from one tap of dw to the next
 }
 
-// maxPixels bounds the pixels in one call of a patch kernel, for some 40 µs;
-// patchFloats bounds the inputs that it walks through, for the caches.
+// maxPixels bounds the pixels of images in one call of a patch kernel, and rowPixels
+// those of a part of one, for some 40 µs; patchFloats bounds the inputs that it walks
+// through, for the caches.
 const (
 	maxPixels   = 4096
+	rowPixels   = 2048
 	patchFloats = 16 << 10
 )
 
@@ -224,8 +226,8 @@ func (b *Backend) patches(g *weightGrad, partial []float32, first, end, o int, a
 	pixels := g.h * g.w
 	images := max(1, min(maxPixels, patchFloats/g.in)/pixels)
 	rows := g.h
-	if pixels > maxPixels {
-		rows = max(1, maxPixels/g.w)
+	if pixels > rowPixels {
+		rows = max(1, rowPixels/g.w)
 	}
 	for n := first; n < end; n += images {
 		p.images = min(images, end-n)

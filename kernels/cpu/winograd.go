@@ -133,26 +133,30 @@ func (b *Backend) startImages(p *imageTiles, g *gather, temp []float32, plane in
 // liftImages transforms some channels, from c on, of what the rows of tiles first
 // to end-1 see, to d.
 func (b *Backend) liftImages(p *imageTiles, g *gather, d []float32, first, end, c, channels int) {
-	high := g.h / tileOut
+	high, blocks := g.h/tileOut, channels/panel
+	most := max(1, mapBlocks/g.rowTiles())
 	for r := first; r < end; r++ {
 		n := r / high
 		top := (r - n*high) * tileOut
-		// The rows of pixels are those from top-1 on.
 		src := g.src[n*g.h*p.end:][:g.h*p.end]
-		for i := range tileOut {
-			p.rows[1+i] = &src[(top+i)*p.end+c]
+		for block := 0; block < blocks; block += most {
+			c := c + block*panel
+			// The rows of pixels are those from top-1 on.
+			for i := range tileOut {
+				p.rows[1+i] = &src[(top+i)*p.end+c]
+			}
+			p.rows[0], p.rows[tileIn-1] = &zeroLine[0], &zeroLine[0]
+			if top > 0 {
+				p.rows[0] = &src[(top-1)*p.end+c]
+			}
+			if top+tileOut < g.h {
+				p.rows[tileIn-1] = &src[(top+tileOut)*p.end+c]
+			}
+			p.blocks = min(most, blocks-block)
+			p.dst = d[(r-first)*g.rowTiles()*panel+block*p.dstBlock:]
+			_ = p.dst[(p.blocks-1)*p.dstBlock+(tileArea-1)*p.plane+g.rowTiles()*panel-1]
+			b.wino.image(p)
 		}
-		p.rows[0], p.rows[tileIn-1] = &zeroLine[0], &zeroLine[0]
-		if top > 0 {
-			p.rows[0] = &src[(top-1)*p.end+c]
-		}
-		if top+tileOut < g.h {
-			p.rows[tileIn-1] = &src[(top+tileOut)*p.end+c]
-		}
-		p.blocks = channels / panel
-		p.dst = d[(r-first)*g.rowTiles()*panel:]
-		_ = p.dst[(p.blocks-1)*p.dstBlock+(tileArea-1)*p.plane+g.rowTiles()*panel-1]
-		b.wino.image(p)
 	}
 }
 

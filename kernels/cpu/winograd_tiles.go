@@ -4,7 +4,7 @@ package cpu
 // floats in a row of an image, placeWork the rows times channels times panels
 // that one call multiplies: each for some 20 µs.
 const (
-	mapBlocks  = 128
+	mapBlocks  = 32
 	lineFloats = 16 << 10
 	placeWork  = 32 << 10
 )
