@@ -8,11 +8,11 @@ import (
 )
 
 // A link is one convolution of a branch at work, between the norm before it and
-// the norm behind it; the first of a block, but for the branch's first, finishes the
-// block before, whose output it reads. Work goes by items of a few images: what the norm before
+// the norm behind it. Work goes by items of a few images: what the norm before
 // makes of them, the convolution and the sums that the norm behind it needs are
 // computed while the images are in the near caches, so that memory sees each
-// tensor once. Items, and the partial sums they leave, go by shape alone.
+// tensor once. The first link of a block finishes the block before, whose output it
+// reads. Items, and the partial sums they leave, go by shape alone.
 type link struct {
 	*Backend
 	conv          *gather
