@@ -40,8 +40,9 @@ func forwardBlock(p *Pass, x *autograd.Var, b residual) *autograd.Var {
 // forwardBlocks is the output of a block and of as many of those behind it as one op
 // can be, and the number of blocks.
 func forwardBlocks(p *Pass, x *autograd.Var, first residual, rest Seq) (y *autograd.Var, n int) {
-	all := first.layers()
-	each := len(all)
+	own := first.layers()
+	each := len(own)
+	all := append(make([]layer, 0, each*(1+len(rest))), own...)
 	for n = 1; n <= len(rest) && p.trace == nil; n++ {
 		b, ok := rest[n-1].(residual)
 		if !ok || !b.follows() {
