@@ -182,9 +182,9 @@ func TestTenSteps(t *testing.T) {
 		d     tensor.DType
 		kinds []string
 	}{
-		{fast, tensor.F32, []string{"sgd", "nesterov", "adamw", "sam"}},
-		{fast, tensor.F64, []string{"sgd", "sam"}},
-		{ref.Backend{}, tensor.F64, []string{"sgd"}},
+		{fast, tensor.F32, []string{"sgd", "nesterov", "adamw", "sam", "blocks"}},
+		{fast, tensor.F64, []string{"sgd", "sam", "blocks"}},
+		{ref.Backend{}, tensor.F64, []string{"sgd", "blocks"}},
 	} {
 		for _, kind := range c.kinds {
 			t.Run(fmt.Sprint(c.b, " ", c.d, " ", kind), func(t *testing.T) {
@@ -200,7 +200,11 @@ func tenSteps(t *testing.T, kind string, d tensor.DType, dev tensor.Device) {
 	if len(want.Losses) != 10 {
 		t.Fatalf("the witness has %d losses", len(want.Losses))
 	}
-	m := filled(t, made(t, "resnet8", nn.Config{Width: 4, Classes: 5, Size: 16}), d)
+	model := "resnet8"
+	if kind == "blocks" { // that follow one another
+		model = "resnet20"
+	}
+	m := filled(t, made(t, model, nn.Config{Width: 4, Classes: 5, Size: 16}), d)
 	nn.To(m, dev)
 	ps, lr := optim.All(nn.Params(m)), optim.Warmup(4, optim.Constant(.1))
 	var opt optim.Optimizer = &optim.SGD{Params: ps, Momentum: .9, Decay: 5e-4, Nesterov: kind == "nesterov"}
@@ -213,6 +217,10 @@ func tenSteps(t *testing.T, kind string, d tensor.DType, dev tensor.Device) {
 	tol := 1e-12
 	if d == tensor.F32 {
 		tol = 1e-5
+	}
+	short := kind == "blocks" && d == tensor.F32
+	if short { // in so deep a network ten steps at rate 0.1 blow up what rounding does
+		want.Losses = want.Losses[:5]
 	}
 	tape := autograd.Tape{Poison: true}
 	for step, w := range want.Losses {
@@ -234,6 +242,9 @@ func tenSteps(t *testing.T, kind string, d tensor.DType, dev tensor.Device) {
 		if math.Abs(loss-w) > tol || math.IsNaN(loss) {
 			t.Fatalf("step %d: loss %.12g, PyTorch %.12g", step, loss, w)
 		}
+	}
+	if short {
+		return
 	}
 	sameState(t, m, want.State, 10*tol)
 	if n := nn.State(m)["bn1.num_batches_tracked"]; tensor.Values(n)[0] != 10 {

@@ -125,8 +125,9 @@ def outputs(model, *shape):
 
 
 def ten_steps(kind):
-    """Ten steps of ResNet-8 on ten batches; the learning rate warms up for 4."""
-    model = fill(CIFARResNet(8, 4, 3, 5)).train()
+    """Ten steps of ResNet-8 on ten batches; the learning rate warms up for 4. Of
+    kind "blocks" it is SGD's of ResNet-20, which has blocks that follow one another."""
+    model = fill(CIFARResNet(20 if kind == "blocks" else 8, 4, 3, 5)).train()
     if kind == "adamw":
         opt = torch.optim.AdamW(model.parameters(), lr=0.003, weight_decay=0.05)
     else:
@@ -204,6 +205,6 @@ witness = {
         "resnet50": outputs(fill(resnet50(4, 6, False)), 2, 3, 128, 128),
         "resnet50 small": outputs(fill(resnet50(4, 6, True)), 2, 3, 32, 32),
     },
-    "steps": {kind: ten_steps(kind) for kind in ("sgd", "nesterov", "adamw", "sam")},
+    "steps": {kind: ten_steps(kind) for kind in ("sgd", "nesterov", "adamw", "sam", "blocks")},
 }
 (here / "witness.json").write_text(json.dumps(witness, indent=1) + "\n")
