@@ -2,7 +2,6 @@ package methods
 
 import (
 	"errors"
-	"math"
 
 	"phase/autograd"
 	"phase/kernels"
@@ -69,15 +68,15 @@ func (m *meta) weigh(s *train.Step) {
 	}
 	val := m.each(s, s.Other.X, s.Other.Y, s.OtherWeights)
 	m.tape.Backward(autograd.Mean(val))
-	norm := tensor.New(m.v[0].Device(), tensor.F64)
+	squares := tensor.New(m.v[0].Device(), tensor.F64)
 	for i, p := range params {
 		k := kernels.For(p.Value)
 		k.Copy(m.home[i], p.Value)
 		k.Copy(m.v[i], p.Grad)
-		k.SumSquares(norm, m.v[i])
+		k.SumSquares(squares, m.v[i])
 		p.ZeroGrad()
 	}
-	h := .001 / (math.Sqrt(tensor.Values(norm)[0]) + 1e-12)
+	h := kernels.Rescale{Length: .001, Eps: 1e-12}.By(tensor.Values(squares)[0])
 	at := func(h float64) []float64 {
 		for i, p := range params {
 			k := kernels.For(p.Value)
