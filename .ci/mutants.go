@@ -356,6 +356,9 @@ var mutants = []mutant{
 	{"first-block-by-itself-in-a-sequence", "nn TestSeqOfBlocks", []edit{
 		{"nn/module.go", "\t\t\tx, n = forwardBlocks(p, x, b, s[1:])\n", "\t\t\tx, n = forwardBlocks(p, x, b, nil)\n"},
 	}},
+	{"scratch-of-blocks-adds-up", "kernels/cuda/launch TestScratchOfBlocks", []edit{
+		{"kernels/cuda/launch/launch.go", "\tw.taken = taken\n", "\t_ = taken\n"},
+	}},
 	{"items-left-by-others-forgotten", "kernels/cpu TestParNested", []edit{
 		{"kernels/cpu/par.go", "\tfor range c.shares {\n", "\tfor range 1 {\n"},
 	}},

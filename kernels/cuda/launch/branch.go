@@ -10,7 +10,7 @@ func (b Backend) Branch(p kernels.Branch, y []*tensor.Tensor, u []kernels.Unit, 
 	b.run(func(w *Work) {
 		each := len(u) / len(y)
 		for k, out := range y {
-			w.block(p.Block(k, len(y)), out, u[k*each:][:each], x, shortcut)
+			w.briefly(func() { w.block(p.Block(k, len(y)), out, u[k*each:][:each], x, shortcut) })
 			x, shortcut = out, out
 		}
 	})
@@ -50,14 +50,19 @@ func (b Backend) BranchEval(p kernels.Branch, y *tensor.Tensor, u []kernels.Unit
 func (b Backend) BranchGrad(p kernels.Branch, dx, dshortcut kernels.Acc, du []kernels.UnitGrad, u []kernels.Unit, x *tensor.Tensor, y []*tensor.Tensor, dy *tensor.Tensor) {
 	b.run(func(w *Work) {
 		each := len(u) / len(y)
+		var between [2]*tensor.Tensor // gradients of the blocks' outputs, by turns
+		for k := range min(len(y)-1, len(between)) {
+			between[k] = w.like(y[k])
+		}
 		for k := len(y) - 1; k >= 0; k-- {
 			from, dfrom, dshort := x, dx, dshortcut
 			if k > 0 {
-				from = y[k-1]
-				g := w.like(from)
-				dfrom, dshort = kernels.Acc{T: g}, kernels.Acc{T: g, Fresh: true}
+				g := between[(k-1)%len(between)]
+				from, dfrom, dshort = y[k-1], kernels.Acc{T: g}, kernels.Acc{T: g, Fresh: true}
 			}
-			w.blockGrad(p.Block(k, len(y)), dfrom, dshort, du[k*each:][:each], u[k*each:][:each], from, y[k], dy)
+			w.briefly(func() {
+				w.blockGrad(p.Block(k, len(y)), dfrom, dshort, du[k*each:][:each], u[k*each:][:each], from, y[k], dy)
+			})
 			dy = dfrom.T
 		}
 	})

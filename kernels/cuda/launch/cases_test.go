@@ -113,6 +113,48 @@ func TestBranchesInHalves(t *testing.T) {
 	}
 }
 
+// planner is a Machine that notes how much scratch memory it is asked for.
+type planner struct{ scratch int }
+
+func (p *planner) Run(w *Work) { p.scratch = w.Scratch }
+
+// Blocks one after the other need the scratch memory of one, and backwards two
+// gradients between them.
+func TestScratchOfBlocks(t *testing.T) {
+	there := func(shape ...int) *tensor.Tensor { return numbers(generator(), tensor.F32, shape...).To(simulated) }
+	image := func() *tensor.Tensor { return there(2, 4, 5, 3) }
+	filter := func() *tensor.Tensor { return there(4, 36).Reshape(4, 4, 3, 3) }
+	const bytes = 512 // of an image, in whole pieces of alignment
+	scratch := func(blocks int) (forward, backward int) {
+		p := kernels.Branch{Eps: 1e-2, ReLU: true}
+		var y []*tensor.Tensor
+		var u []kernels.Unit
+		var du []kernels.UnitGrad
+		for range blocks {
+			for range 2 {
+				p.Convs = append(p.Convs, kernels.Conv2D{Pad: 1})
+				u = append(u, kernels.Unit{W: filter(), Gamma: there(4), Beta: there(4), Mean: there(4), Var: there(4), Z: image()})
+				du = append(du, kernels.UnitGrad{W: kernels.Acc{T: filter()}, Gamma: kernels.Acc{T: there(4)}, Beta: kernels.Acc{T: there(4)}})
+			}
+			y = append(y, image())
+		}
+		x, dx := image(), image()
+		var m planner
+		Backend{Machine: &m}.Branch(p, y, u, x, x)
+		forward = m.scratch
+		Backend{Machine: &m}.BranchGrad(p, kernels.Acc{T: dx}, kernels.Acc{T: dx, Fresh: true}, du, u, x, y, image())
+		return forward, m.scratch
+	}
+	f1, b1 := scratch(1)
+	f4, b4 := scratch(4)
+	if f1 == 0 || f4 != f1 {
+		t.Errorf("forwards %d bytes for one block, %d for four", f1, f4)
+	}
+	if b1 == 0 || b4 != b1+2*bytes {
+		t.Errorf("backwards %d bytes for one block, %d for four, want %d more", b1, b4, 2*bytes)
+	}
+}
+
 // What is cut into slices.
 func TestSlices(t *testing.T) {
 	r := generator()

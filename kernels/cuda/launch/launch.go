@@ -40,6 +40,7 @@ type Arg struct {
 type Work struct {
 	Launches []Launch
 	Scratch  int
+	taken    int  // bytes of scratch memory at present
 	cores    bool // products go through tensor cores where they can
 }
 
@@ -165,9 +166,18 @@ func (w *Work) String() string { return "cuda scratch" }
 
 // Alloc takes n elements of scratch memory, which hold anything.
 func (w *Work) Alloc(d tensor.DType, n int) tensor.Storage {
-	m := room{w, d, n, uint64(w.Scratch)}
-	w.Scratch += ceil(n*d.Size(), alignment) * alignment
+	m := room{w, d, n, uint64(w.taken)}
+	w.taken += ceil(n*d.Size(), alignment) * alignment
+	w.Scratch = max(w.Scratch, w.taken)
 	return m
+}
+
+// briefly plans what f does. The scratch memory that f takes is free again for what
+// is planned later, as that also runs later.
+func (w *Work) briefly(f func()) {
+	taken := w.taken
+	f()
+	w.taken = taken
 }
 
 // room is a storage in scratch memory: a place in a plan, without contents.
