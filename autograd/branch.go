@@ -81,14 +81,8 @@ func (f branchForm) shape(p kernels.Branch, blocks int, in []tensor.Shape) (tens
 	if blocks > 1 && (!f.shortcut || len(p.Convs)%blocks != 0) {
 		return nil, fmt.Errorf("%d convolutions in %d blocks: want a shortcut and as many convolutions in each", len(p.Convs), blocks)
 	}
-	x, shortcut := in[0], in[min(1, len(in)-1)]
+	x, shortcut, each := in[0], in[1], len(p.Convs)/blocks // in[1] is one if f has it
 	for i, c := range p.Convs {
-		if f.shortcut && i > 0 && i%(len(p.Convs)/blocks) == 0 {
-			if !shortcut.Equal(x) {
-				return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", shortcut, x)
-			}
-			shortcut = x
-		}
 		at := f.first(i)
 		y, err := convShape(c, x, in[at])
 		if err != nil {
@@ -103,9 +97,12 @@ func (f branchForm) shape(p kernels.Branch, blocks int, in []tensor.Shape) (tens
 			return nil, fmt.Errorf("convolution %d gives %v, one value a channel: a variance needs two", i+1, y)
 		}
 		x = y
-	}
-	if f.shortcut && !shortcut.Equal(x) {
-		return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", shortcut, x)
+		if f.shortcut && (i+1)%each == 0 {
+			if !shortcut.Equal(x) {
+				return nil, fmt.Errorf("shortcut %v: want the branch's shape %v", shortcut, x)
+			}
+			shortcut = x
+		}
 	}
 	return x, nil
 }
@@ -308,8 +305,7 @@ func (c *Ctx) wideDIn(i int, d tensor.DType) (wide kernels.Acc, add func()) {
 
 // composed is the branch from convolutions, norms and the joins.
 func (f branchForm) composed(p kernels.Branch, blocks int, in []*Var, norm func(norm kernels.BatchNorm, z *Var, in []*Var) *Var) *Var {
-	x, each := in[0], len(p.Convs)/blocks
-	shortcut := in[min(1, len(in)-1)]
+	x, shortcut, each := in[0], in[1], len(p.Convs)/blocks // in[1] is one if f has it
 	for i, c := range p.Convs {
 		unit := in[f.first(i):]
 		x = norm(kernels.BatchNorm{Eps: p.Eps}, Conv2D(x, unit[0], c), unit)

@@ -134,14 +134,18 @@ func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 	if l.next != nil {
 		row = l.next.row
 	}
-	spare := l.pool.get(row)
-	defer l.pool.put(spare)
+	var spare []float32
+	if l.late.dy.h != nil {
+		more := l.pool.get(row)
+		defer l.pool.put(more)
+		spare = more.f
+	}
 	if l.next != nil {
 		start := first * l.source
 		ready := func(lo, hi int) {
 			d := dx[lo-start : hi-start]
 			if !l.late.dy.none() {
-				l.passTo(d, &l.late, lo, spare.f)
+				l.passTo(d, &l.late, lo, spare)
 			}
 			l.point.reluGrad(d, seen[lo-start:hi-start], d)
 			l.keep(l.dx.part(lo, hi-lo), d)
@@ -152,7 +156,7 @@ func (l *link) backwardItem(s *scratch, i int) (dz, seen []float32) {
 	for lo := 0; lo < len(dx); lo += row {
 		hi := min(lo+row, len(dx))
 		if !l.late.dy.none() {
-			l.passTo(dx[lo:hi], &l.late, first*l.source+lo, spare.f)
+			l.passTo(dx[lo:hi], &l.late, first*l.source+lo, spare)
 		}
 		l.keep(into.part(lo, hi-lo), dx[lo:hi])
 	}
